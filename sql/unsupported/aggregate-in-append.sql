@@ -1,0 +1,2 @@
+-- mode: append
+SELECT page, count(*) AS n FROM clicks GROUP BY page

@@ -1,0 +1,2 @@
+-- mode: complete
+SELECT page FROM clicks

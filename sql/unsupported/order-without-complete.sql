@@ -1,0 +1,2 @@
+-- mode: append
+SELECT page FROM clicks ORDER BY page LIMIT 10

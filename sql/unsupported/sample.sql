@@ -1,0 +1,2 @@
+-- mode: append
+SELECT * FROM clicks USING SAMPLE 10%

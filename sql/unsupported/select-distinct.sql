@@ -1,0 +1,2 @@
+-- mode: append
+SELECT DISTINCT page FROM clicks

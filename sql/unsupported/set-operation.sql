@@ -1,0 +1,2 @@
+-- mode: append
+SELECT page FROM clicks EXCEPT SELECT page FROM orders

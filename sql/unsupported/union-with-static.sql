@@ -1,0 +1,2 @@
+-- mode: append
+SELECT page FROM clicks UNION ALL SELECT label FROM names

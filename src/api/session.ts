@@ -1,0 +1,107 @@
+import { type Clock, systemClock } from '../clock.ts'
+import { Database } from '../duckdb.ts'
+import { SluiceError } from '../errors.ts'
+import { defaultLogger, type Logger } from '../log.ts'
+import { didYouMean } from '../options.ts'
+import { Analysis } from '../plan/analysis.ts'
+import { BATCH_TIME } from '../plan/rules/batch-time.ts'
+import { TEXT_OF_MACRO } from '../plan/rules/blob-as-text.ts'
+import { DataFrame } from './dataframe.ts'
+import type { StreamingQuery } from './query.ts'
+import { DataStreamReader } from './reader.ts'
+import { readScript } from './script.ts'
+import { draftOf, type SessionContext } from './session-context.ts'
+import { StreamingQueries } from './streaming-queries.ts'
+import type { DataStreamWriter } from './writer.ts'
+
+export interface SessionOptions {
+  /** Any pino logger. Default: JSON lines on stderr, level from the environment variable SLUICE_LOG, else `warn`. */
+  readonly log?: Logger
+  /** Time and chance; tests hand in their own. */
+  readonly clock?: Clock
+}
+
+/** The way in: one embedded DuckDB, its tables and views, and the queries that run on it. */
+export class Session {
+  readonly #context: SessionContext
+
+  private constructor(context: SessionContext) {
+    this.#context = context
+    Object.freeze(this)
+  }
+
+  static async create(options: SessionOptions = {}): Promise<Session> {
+    const database = await Database.open()
+    const connection = await database.connect()
+    await connection.run(TEXT_OF_MACRO)
+    await connection.run(`SET VARIABLE ${BATCH_TIME} = now()`)
+    return new Session({
+      database,
+      connection,
+      analysis: new Analysis(connection),
+      clock: options.clock ?? systemClock,
+      log: options.log ?? defaultLogger(),
+      streams: new StreamingQueries(),
+      views: new Map(),
+      openers: new WeakMap(),
+    })
+  }
+
+  /** Starts the description of a stream: `session.readStream.format('kinesis').option(…).load()`. */
+  get readStream(): DataStreamReader {
+    return new DataStreamReader(this.#context)
+  }
+
+  /** The queries of this session. */
+  get streams(): StreamingQueries {
+    return this.#context.streams
+  }
+
+  /**
+   * One SELECT in DuckDB SQL over temporary views, streams and tables of this session. Analysed when the DataFrame
+   * is first used.
+   */
+  sql(text: string): DataFrame {
+    return new DataFrame(this.#context, draftOf(text, this.#context.views))
+  }
+
+  /**
+   * A view of this session as a DataFrame.
+   *
+   * @throws VIEW_UNKNOWN
+   */
+  table(name: string): DataFrame {
+    const view = this.#context.views.get(name.toLowerCase())
+    if (view) return new DataFrame(this.#context, view)
+    throw new SluiceError('VIEW_UNKNOWN', { name, hint: didYouMean(name, [...this.#context.views.keys()]) })
+  }
+
+  /**
+   * Runs a whole script in order: CREATE STREAM, CREATE SINK, CREATE VIEW, and any other statement of DuckDB.
+   * When a sink cannot start, those started before it are stopped again.
+   *
+   * @returns the queries that its sinks started
+   */
+  async run(script: string): Promise<StreamingQuery[]> {
+    const started: StreamingQuery[] = []
+    try {
+      for (const writer of await this.prepare(script)) started.push(await writer.start())
+    } catch (error) {
+      await Promise.all(started.map((query) => query.stop()))
+      throw error
+    }
+    return started
+  }
+
+  /** Like `run`, but leaves the sinks to be started or explained: one writer for each. */
+  prepare(script: string): Promise<DataStreamWriter[]> {
+    return readScript(script, this.#context)
+  }
+
+  /** Stops all queries, each after its running batch, and frees the database. */
+  async close(): Promise<void> {
+    await this.#context.streams.stopAll()
+    this.#context.connection.close()
+    this.#context.database.close()
+  }
+}

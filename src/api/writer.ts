@@ -1,0 +1,185 @@
+import { launch } from '../engine/launch.ts'
+import { DEFAULT_TRIGGER, parseTrigger, type Trigger, type TriggerSetting } from '../engine/trigger.ts'
+import { SluiceError } from '../errors.ts'
+import { type GivenOptions, type OptionTable, type OptionValue, parseOptions } from '../options.ts'
+import { type OutputMode, parseOutputMode } from '../output-mode.ts'
+import { buildPlan } from '../plan/build.ts'
+import { checkOutputMode, checkShape } from '../plan/check.ts'
+import type { Draft } from '../plan/draft.ts'
+import { explainPlan, explainProgram } from '../plan/explain.ts'
+import { incremental } from '../plan/incremental.ts'
+import { isStreaming, type StreamInput } from '../plan/plan.ts'
+import { type ForeachBatch, foreachBatchFormat } from '../sinks/foreach-batch.ts'
+import { sinkFormat } from '../sinks/index.ts'
+import type { SinkFormat } from '../sinks/sink.ts'
+import { StreamingQuery } from './query.ts'
+import type { SessionContext } from './session-context.ts'
+
+/** Options of the query itself; all others of `option(…)` go to the sink. */
+export const QUERY_OPTIONS = {
+  checkpointLocation: {
+    kind: 'text',
+    doc: 'directory of offsets, commits and state; without it a restart begins anew',
+  },
+  minBatchesToRetain: {
+    kind: 'count',
+    min: 1,
+    default: '100',
+    doc: 'batches of the checkpoint that are kept to go back to',
+  },
+} as const satisfies OptionTable
+
+interface Settings {
+  readonly format: SinkFormat | string | undefined
+  readonly outputMode: OutputMode
+  readonly trigger: Trigger
+  readonly queryName: string | undefined
+  readonly options: GivenOptions
+}
+
+const UNSET: Settings = {
+  format: undefined,
+  outputMode: 'append',
+  trigger: DEFAULT_TRIGGER,
+  queryName: undefined,
+  options: new Map(),
+}
+
+/** Says how a query is to be written, then starts it. Immutable; every call gives a new one. */
+export class DataStreamWriter {
+  readonly #context: SessionContext
+  readonly #draft: Draft | StreamInput
+  readonly #settings: Settings
+
+  constructor(context: SessionContext, draft: Draft | StreamInput, settings: Settings = UNSET) {
+    this.#context = context
+    this.#draft = draft
+    this.#settings = settings
+    Object.freeze(this)
+  }
+
+  /**
+   * `append` (default), `update` or `complete`.
+   *
+   * @throws OUTPUT_MODE_INVALID
+   */
+  outputMode(mode: OutputMode | (string & {})): DataStreamWriter {
+    return this.#with({ outputMode: parseOutputMode(mode) })
+  }
+
+  /**
+   * When batches run: `{ processingTime: '2 seconds' }`, `{ once: true }` or `{ availableNow: true }`.
+   * Default: as soon as the last one is done.
+   *
+   * @throws TRIGGER_INVALID
+   */
+  trigger(setting: TriggerSetting): DataStreamWriter {
+    return this.#with({ trigger: parseTrigger(setting) })
+  }
+
+  /** A name for progress and logs; the table of the memory sink. Unique among the running queries of a session. */
+  queryName(name: string): DataStreamWriter {
+    return this.#with({ queryName: name })
+  }
+
+  /** What `queryName` was given; of a script, the name after CREATE SINK. */
+  get name(): string | undefined {
+    return this.#settings.queryName
+  }
+
+  /** The sink: `console`, `memory`, `noop`. */
+  format(name: string): DataStreamWriter {
+    return this.#with({ format: name })
+  }
+
+  /** An option of the sink, or of the query: `checkpointLocation`. Names are compared without regard to case. */
+  option(name: string, value: OptionValue): DataStreamWriter {
+    return this.#with({ options: new Map([...this.#settings.options, [name, value]]) })
+  }
+
+  options(values: Readonly<Record<string, OptionValue>>): DataStreamWriter {
+    return this.#with({ options: new Map([...this.#settings.options, ...Object.entries(values)]) })
+  }
+
+  /**
+   * Calls a function with the rows of every batch. After a crash a batch may come twice, with the same `batchId`.
+   */
+  foreachBatch(write: ForeachBatch): DataStreamWriter {
+    return this.#with({ format: foreachBatchFormat(write) })
+  }
+
+  /**
+   * Analyses the query, opens everything it needs, and starts it. What is wrong with the query, the options, the
+   * source or the checkpoint is thrown here, before anything runs.
+   */
+  start(): Promise<StreamingQuery> {
+    return this.#context.streams.start(this.#settings.queryName, () => this.#launch())
+  }
+
+  /** The plan and the SQL of its stages; checks everything that can be checked without opening a source or sink. */
+  async explain(): Promise<string> {
+    return (await this.#prepare()).explanation
+  }
+
+  async #launch(): Promise<StreamingQuery> {
+    const { openers, database, clock, log } = this.#context
+    const { outputMode, trigger, queryName } = this.#settings
+    const { format, program, settings, sinkOptions, explanation } = await this.#prepare()
+    const execution = await launch({
+      name: queryName,
+      database,
+      program,
+      trigger,
+      checkpointLocation: settings.checkpointLocation,
+      minBatchesToRetain: settings.minBatchesToRetain,
+      openSource: (input) => openers.get(input)!(),
+      openSink: (schema) => format.open({ options: sinkOptions, queryName, outputMode, schema, log }),
+      clock,
+      log,
+    })
+    return new StreamingQuery(execution, explanation)
+  }
+
+  async #prepare() {
+    const { analysis } = this.#context
+    const { outputMode, options } = this.#settings
+    const format = this.#format()
+    const { own, others } = splitOptions(options)
+    const settings = parseOptions('the query', QUERY_OPTIONS, own)
+    const plan = await buildPlan(this.#draft, analysis)
+    if (!isStreaming(plan)) throw new SluiceError('NOT_STREAMING', {})
+    checkShape(plan)
+    checkOutputMode(plan, outputMode)
+    if (!format.modes.includes(outputMode)) {
+      throw new SluiceError('SINK_MODE', {
+        sink: format.name,
+        mode: outputMode,
+        modes: format.modes.join(' or '),
+      })
+    }
+    const program = await incremental(plan, outputMode, analysis)
+    const explanation =
+      `== Plan ==\n${await explainPlan(plan, analysis)}\n\n` +
+      `== Stages, ${outputMode} mode ==\n${explainProgram(program)}\n`
+    return { format, program, settings, sinkOptions: others, explanation }
+  }
+
+  #format(): SinkFormat {
+    const { format } = this.#settings
+    return typeof format === 'object' ? format : sinkFormat(format ?? '')
+  }
+
+  #with(changes: Partial<Settings>): DataStreamWriter {
+    return new DataStreamWriter(this.#context, this.#draft, { ...this.#settings, ...changes })
+  }
+}
+
+function splitOptions(options: GivenOptions): { own: GivenOptions; others: GivenOptions } {
+  const names = Object.keys(QUERY_OPTIONS).map((name) => name.toLowerCase())
+  const isOwn = (name: string) => names.includes(name.toLowerCase())
+  const entries = [...options]
+  return {
+    own: new Map(entries.filter(([name]) => isOwn(name))),
+    others: new Map(entries.filter(([name]) => !isOwn(name))),
+  }
+}

@@ -1,0 +1,26 @@
+import { reasonOf, SluiceError } from '../errors.ts'
+
+export type DiskOperation = 'create' | 'read' | 'list' | 'remove' | 'recover' | 'open'
+
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
+
+/** What the operating system said, as an error that tells the user where and what to do. */
+export function diskError(
+  operation: DiskOperation,
+  location: string,
+  path: string,
+  cause: unknown,
+): SluiceError {
+  if (cause instanceof SluiceError) return cause
+  const code = codeOf(cause)
+  const params = { operation, location, path: path === '' ? 'the directory' : path, reason: reasonOf(cause) }
+  if (FULL.has(code)) return new SluiceError('CHECKPOINT_FULL', params, { cause })
+  if (DENIED.has(code)) return new SluiceError('CHECKPOINT_DENIED', params, { cause })
+  return new SluiceError('CHECKPOINT_IO', params, { cause })
+}
+
+/** `ENOENT` and its like; empty when the error is none of the operating system. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}

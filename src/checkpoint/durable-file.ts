@@ -1,0 +1,84 @@
+import { constants } from 'node:fs'
+import * as nodeFiles from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { codeOf } from './disk-error.ts'
+
+/** The calls that a checkpoint on disk makes, so that a test can stop or fail each of them. */
+export type DiskCalls = Pick<
+  typeof nodeFiles,
+  'open' | 'link' | 'unlink' | 'mkdir' | 'mkdtemp' | 'readdir' | 'rm' | 'copyFile' | 'stat'
+>
+
+export const diskCalls: DiskCalls = nodeFiles
+
+/** Writes a new file and does not return before the disk has it. */
+export async function writeDurably(calls: DiskCalls, file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await calls.open(file, 'wx')
+  try {
+    // A nearly full disk takes a part and reports no error: only the next call throws ENOSPC.
+    for (let written = 0; written < bytes.length; ) {
+      const { bytesWritten } = await handle.write(bytes, written, bytes.length - written)
+      written += bytesWritten
+    }
+    // A failed fsync is never repeated on the same handle: the kernel may have dropped the pages already.
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes the content of a file that somebody else wrote durable. */
+export async function syncFile(calls: DiskCalls, file: string): Promise<void> {
+  // Windows flushes through writable handles only.
+  const handle = await calls.open(file, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(calls: DiskCalls, directory: string): Promise<void> {
+  // Windows has no handle for a directory; NTFS journals names by itself.
+  if (process.platform === 'win32') return
+  const handle = await calls.open(directory, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some network and FUSE file systems know no fsync for directories and keep names durable themselves.
+    if (codeOf(error) !== 'EINVAL') throw error
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Creates a directory and its missing parents, each name durable. */
+export async function makeDirectory(calls: DiskCalls, directory: string): Promise<void> {
+  const first = await calls.mkdir(directory, { recursive: true })
+  if (first === undefined) return
+  for (let made = directory; ; made = dirname(made)) {
+    await syncDirectory(calls, dirname(made))
+    if (made === first || made === dirname(made)) return
+  }
+}
+
+/** The content of a regular file, undefined when there is none, or what stands there instead. */
+export async function readRegular(
+  calls: DiskCalls,
+  file: string,
+): Promise<Uint8Array | undefined | 'not a regular file'> {
+  // Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+  const handle = await calls.open(file, flags).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  })
+  if (handle === undefined) return undefined
+  try {
+    if (!(await handle.stat()).isFile()) return 'not a regular file'
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,116 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { reasonOf, SluiceError } from '../errors.ts'
+import { corrupt } from './corrupt.ts'
+import { diskError } from './disk-error.ts'
+import { checksum } from './sealed.ts'
+import { appended, isOperatorName, type StateFile, type StateKind, statePath } from './state-file.ts'
+import type { Storage } from './storage.ts'
+
+/** A state file that DuckDB can read. */
+export interface LoadedStateFile {
+  readonly batchId: number
+  readonly kind: StateKind
+  /** An absolute path on this machine. Must not be changed. */
+  readonly file: string
+}
+
+/** Retries of one batch by one writer; more than any restart policy makes. */
+const ATTEMPTS_MAX = 1000
+
+/**
+ * The state of a query as Parquet files, blind to what is in them.
+ *
+ * Invariants: a file counts only once a commit names it, so a crash between `save` and the commit leaves an orphan
+ * and nothing else; `load` gives exactly the files named by the last commit, verified, or fails.
+ */
+export class StateFiles {
+  readonly #storage: Storage
+  readonly #epoch: number
+  #chain: readonly StateFile[]
+
+  constructor(storage: Storage, epoch: number, chain: readonly StateFile[]) {
+    this.#storage = storage
+    this.#epoch = epoch
+    this.#chain = chain
+  }
+
+  /** All files of the state after the last commit. */
+  get chain(): readonly StateFile[] {
+    return this.#chain
+  }
+
+  /** Where to let DuckDB write a file that is to be saved: a local path that does not exist yet. */
+  scratchFile(): Promise<string> {
+    return this.#storage.scratchFile()
+  }
+
+  /**
+   * Stores a local Parquet file as the state of `operator` after `batchId`; the file is gone afterwards.
+   * The answer goes into the commit of the batch.
+   *
+   * @param operator letters, digits, `_` and `-`
+   * @throws CHECKPOINT_MISUSE, CHECKPOINT_FULL, CHECKPOINT_DENIED, CHECKPOINT_IO
+   */
+  async save(operator: string, batchId: number, kind: StateKind, file: string): Promise<StateFile> {
+    if (!isOperatorName(operator)) throw this.#misuse(`'${operator}' cannot name an operator's folder`)
+    const { bytes, crc32 } = await this.#measure(file)
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      // An earlier attempt of ours may have left a file of that name, and its commit may yet turn out to be there.
+      const path = statePath(operator, batchId, this.#epoch, attempt, kind)
+      if ((await this.#storage.createFrom(path, file)) === 'created') {
+        return Object.freeze({ path, operator, batchId, epoch: this.#epoch, kind, bytes, crc32 })
+      }
+    }
+    throw this.#misuse(`batch ${batchId} was saved ${ATTEMPTS_MAX} times`)
+  }
+
+  /**
+   * The files to read into the operator's table, in this order: the snapshot, if any, then the deltas.
+   * Empty when the operator has no state yet.
+   *
+   * @throws CHECKPOINT_CORRUPT for a missing or changed file
+   */
+  async load(operator: string): Promise<readonly LoadedStateFile[]> {
+    const loaded: LoadedStateFile[] = []
+    for (const { path, batchId, kind, bytes, crc32 } of this.#chain.filter((f) => f.operator === operator)) {
+      const file = await this.#storage.localFile(path)
+      const damaged = (reason: string) => corrupt(this.#storage.location, path, reason)
+      if (file === undefined) throw damaged('is missing although a commit names it')
+      const found = await this.#measure(file)
+      if (found.bytes !== bytes) throw damaged(`holds ${found.bytes} bytes where its commit says ${bytes}`)
+      if (found.crc32 !== crc32) {
+        throw damaged(`has checksum ${found.crc32} where its commit says ${crc32}`)
+      }
+      loaded.push({ batchId, kind, file })
+    }
+    return loaded
+  }
+
+  /** The state after a batch that saved these files. For the checkpoint, around its commit. */
+  after(saved: readonly StateFile[]): readonly StateFile[] {
+    return appended(this.#chain, saved)
+  }
+
+  /** For the checkpoint, once the commit that names `chain` exists. */
+  committed(chain: readonly StateFile[]): void {
+    this.#chain = chain
+  }
+
+  async #measure(file: string): Promise<{ bytes: number; crc32: string }> {
+    try {
+      const { size } = await stat(file)
+      let crc32 = checksum(new Uint8Array())
+      for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
+        crc32 = checksum(chunk as Buffer, crc32)
+      }
+      return { bytes: size, crc32 }
+    } catch (error) {
+      throw diskError('read', this.#storage.location, `state file (${reasonOf(error)})`, error)
+    }
+  }
+
+  #misuse(reason: string): SluiceError {
+    return new SluiceError('CHECKPOINT_MISUSE', { location: this.#storage.location, reason })
+  }
+}

@@ -1,0 +1,2 @@
+export const DEMO_OPTIONS = {}
+export const demoCommand = { command: 'demo', describe: 'x', handler: () => {} }

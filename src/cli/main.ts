@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+import yargs, { type Argv } from 'yargs'
+import { hideBin } from 'yargs/helpers'
+import { hasCode } from '../errors.ts'
+import { sluiceVersion } from '../version.ts'
+import { DEMO_OPTIONS, demoCommand } from './demo.ts'
+import { errorText, secretsOf } from './error-text.ts'
+import { EXPLAIN_OPTIONS, explainCommand } from './explain.ts'
+import { RUN_OPTIONS, runCommand } from './run.ts'
+import { usageError } from './usage-error.ts'
+
+const OPTIONS = {
+  demo: Object.keys(DEMO_OPTIONS),
+  run: Object.keys(RUN_OPTIONS),
+  explain: Object.keys(EXPLAIN_OPTIONS),
+}
+const WIDTH_MAX = 100
+
+const args = hideBin(process.argv)
+
+process.on('uncaughtException', (error) => {
+  fail(error)
+  process.exit()
+})
+// As any filter in a pipe: whoever reads our rows has had enough of them.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  throw error
+})
+
+try {
+  if (args.length === 0) commandLine().showHelp('log')
+  else await commandLine().parseAsync()
+} catch (error) {
+  fail(error)
+}
+
+function commandLine(): Argv {
+  return yargs(args)
+    .scriptName('sluice')
+    .locale('en')
+    .parserConfiguration({ 'camel-case-expansion': false })
+    .wrap(Math.min(process.stdout.columns ?? WIDTH_MAX, WIDTH_MAX))
+    .usage(
+      '$0 COMMAND\n\n' +
+        'Structured streaming over Amazon Kinesis: SQL over streams, executed by an embedded DuckDB, with positions ' +
+        'and state in a checkpoint.',
+    )
+    .command(demoCommand)
+    .command(runCommand)
+    .command(explainCommand)
+    .example('$0 demo', 'a word count that survives a reshard and a kill; no AWS account needed')
+    .example('$0 run pipeline.sql', 'run the queries of a script')
+    .example('$0 run pipeline.sql --help', 'what a command does and takes')
+    .option('verbose', { type: 'boolean', describe: 'show what led to an error; also SLUICE_DEBUG=1' })
+    .help()
+    .version(sluiceVersion)
+    .epilogue('README.md and docs/ tell more.')
+    .demandCommand(1, 'a command is missing: demo, run or explain')
+    .strict()
+    .exitProcess(false)
+    .fail((refusal, error) => {
+      throw refusal ? usageError(refusal, args, OPTIONS) : error
+    })
+}
+
+function fail(error: unknown): void {
+  process.exitCode = hasCode(error, 'CLI_USAGE') ? 2 : 1
+  process.stderr.write(
+    errorText(error, {
+      width: Math.min(process.stderr.columns ?? WIDTH_MAX, WIDTH_MAX),
+      colour: process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined,
+      verbose: args.includes('--verbose') || process.env['SLUICE_DEBUG'] === '1',
+      secrets: secretsOf(process.env, args),
+    }),
+  )
+}

@@ -1,0 +1,200 @@
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBMaterializedResult,
+  type DuckDBType,
+  type DuckDBValue,
+  version,
+} from '@duckdb/node-api'
+import * as arrow from 'apache-arrow'
+import { arrowData, arrowTypeOf } from './arrow.ts'
+import { appendRecords } from './attach.ts'
+import type { Schema } from './batch.ts'
+import { parseDuckType } from './duck-type.ts'
+import { type ErrorCode, type ErrorParams, SluiceError } from './errors.ts'
+
+/**
+ * A row as a plain object. 64-bit and larger integers are bigint, DECIMAL and DOUBLE number, timestamps and dates
+ * `Date`, BLOB `Uint8Array`, LIST array, STRUCT object, MAP an array of `{ key, value }`. Arrow is exact throughout.
+ */
+export type Row = Record<string, unknown>
+
+/** The version that plans and aggregate states are made by; a checkpoint remembers it. */
+export const duckdbVersion: string = version()
+
+/** An in-memory DuckDB that every session owns one of. */
+export class Database {
+  readonly #instance: DuckDBInstance
+
+  private constructor(instance: DuckDBInstance) {
+    this.#instance = instance
+  }
+
+  static async open(): Promise<Database> {
+    // Nothing may be downloaded at run time: a missing extension is an error, not a network call.
+    const instance = await DuckDBInstance.create(':memory:', {
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+      allow_community_extensions: 'false',
+    })
+    return new Database(instance)
+  }
+
+  async connect(): Promise<Connection> {
+    const connection = new Connection(await this.#instance.connect())
+    // Time zone of the host must not change an answer.
+    await connection.run("SET TimeZone = 'UTC'")
+    return connection
+  }
+
+  close(): void {
+    this.#instance.closeSync()
+  }
+}
+
+/**
+ * One connection: one statement at a time, its own temporary tables, its own transaction.
+ *
+ * Every call takes exactly one statement, so text from a user cannot smuggle in a second one.
+ */
+export class Connection {
+  readonly #connection: DuckDBConnection
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection
+  }
+
+  /** @throws SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_MANY_STATEMENTS */
+  async run(sql: string, params: readonly DuckDBValue[] = []): Promise<void> {
+    await this.#execute(sql, params)
+  }
+
+  async rows(sql: string, params: readonly DuckDBValue[] = []): Promise<Row[]> {
+    const result = await this.#execute(sql, params)
+    return (await result.getRowObjectsJS()) as Row[]
+  }
+
+  /** The first column of the first row. */
+  async value(sql: string, params: readonly DuckDBValue[] = []): Promise<unknown> {
+    const result = await this.#execute(sql, params)
+    return (await result.getRowsJS())[0]?.[0]
+  }
+
+  async arrow(sql: string, params: readonly DuckDBValue[] = []): Promise<arrow.Table> {
+    const result = await this.#execute(sql, params)
+    const types = result.columnTypes().map((type) => parseDuckType(type.toString()))
+    const columns = await result.getColumns()
+    const names = result.deduplicatedColumnNames()
+    const fields = names.map((name, i) => new arrow.Field(name, arrowTypeOf(types[i]!), true))
+    const data = arrow.makeData({
+      type: new arrow.Struct(fields),
+      length: columns[0]?.length ?? 0,
+      nullCount: 0,
+      children: types.map((type, i) => arrowData(type, columns[i] ?? [])),
+    })
+    return new arrow.Table(new arrow.RecordBatch(new arrow.Schema(fields), data))
+  }
+
+  /** Names and types of a SELECT's columns, without running it. */
+  async describe(select: string): Promise<Schema> {
+    const rows = await this.rows(`DESCRIBE ${select}`)
+    return rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }))
+  }
+
+  /** Creates the temporary table `name` out of Arrow record batches; an older one of that name is replaced. */
+  async attach(name: string, schema: Schema, records: readonly arrow.RecordBatch[]): Promise<void> {
+    const columns = schema.map((field) => `${quoted(field.name)} ${field.type}`).join(', ')
+    await this.run(`CREATE OR REPLACE TEMP TABLE ${quoted(name)} (${columns})`)
+    if (records.length === 0) return
+    await appendRecords(this.#connection, name, await this.#columnTypes(name), records)
+  }
+
+  /** Stops the running statement; it then fails with SQL_FAILED. */
+  interrupt(): void {
+    this.#connection.interrupt()
+  }
+
+  close(): void {
+    this.#connection.disconnectSync()
+  }
+
+  async #columnTypes(table: string): Promise<DuckDBType[]> {
+    const result = await this.#execute(`SELECT * FROM temp.main.${quoted(table)} LIMIT 0`, [])
+    return result.columnTypes()
+  }
+
+  async #execute(sql: string, params: readonly DuckDBValue[]): Promise<DuckDBMaterializedResult> {
+    try {
+      const prepared = await this.#connection.prepare(sql)
+      try {
+        if (params.length > 0) prepared.bind([...params])
+        return await prepared.run()
+      } finally {
+        prepared.destroySync()
+      }
+    } catch (error) {
+      throw sqlError(error)
+    }
+  }
+}
+
+/** Result rows that a sink reads: a temporary table of the query's own connection. */
+export class Relation {
+  readonly schema: Schema
+  readonly rows: number
+  /** Quoted and qualified, to be put into SQL run on `connection`. */
+  readonly name: string
+  readonly connection: Connection
+
+  constructor(connection: Connection, name: string, schema: Schema, rows: number) {
+    this.connection = connection
+    this.name = name
+    this.schema = schema
+    this.rows = rows
+  }
+
+  toArrow(): Promise<arrow.Table> {
+    return this.connection.arrow(`FROM ${this.name}`)
+  }
+
+  toObjects(): Promise<Row[]> {
+    return this.connection.rows(`FROM ${this.name}`)
+  }
+}
+
+/** An identifier as SQL text. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A string as SQL text, for the places that take no parameter. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** DuckDB's texts quote the record they stumble over; an error of ours must not. */
+function withoutData(message: string): string {
+  return message
+    .replace(/Input: ".*"/gs, 'Input: (not shown)')
+    .replace(/string '.*?' /gs, 'a value ')
+    .split(/\n\s*LINE \d+:/)[0]!
+    .replace(/\s+/g, ' ')
+    .trim()
+}
+
+const CODE_BY_KIND: Readonly<Record<string, ErrorCode & ('SQL_SYNTAX' | 'SQL_INVALID')>> = {
+  Parser: 'SQL_SYNTAX',
+  Binder: 'SQL_INVALID',
+  Catalog: 'SQL_INVALID',
+}
+
+/** Sorts what DuckDB says into our codes. */
+export function sqlError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  if (message.includes('Cannot prepare multiple statements'))
+    return new SluiceError('SQL_MANY_STATEMENTS', {})
+  const kind = /^(\w+) Error: /.exec(message)?.[1] ?? ''
+  const params: ErrorParams<'SQL_FAILED'> = { reason: withoutData(message.replace(/^\w+ Error: /, '')) }
+  return new SluiceError(CODE_BY_KIND[kind] ?? 'SQL_FAILED', params, { cause: error })
+}

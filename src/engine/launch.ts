@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Schema } from '../batch.ts'
+import { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { openStorage } from '../checkpoint/open-storage.ts'
+import type { Clock } from '../clock.ts'
+import { type Database, duckdbVersion } from '../duckdb.ts'
+import type { Logger } from '../log.ts'
+import type { Program } from '../plan/incremental.ts'
+import type { StreamInput } from '../plan/plan.ts'
+import type { Sink } from '../sinks/sink.ts'
+import type { Source } from '../sources/source.ts'
+import { sluiceVersion } from '../version.ts'
+import { MicroBatches } from './micro-batch.ts'
+import { Stages } from './stages.ts'
+import { StreamExecution } from './stream-execution.ts'
+import type { Trigger } from './trigger.ts'
+
+/** Everything about a query that is decided before it starts. */
+export interface Launch {
+  readonly name: string | undefined
+  readonly database: Database
+  readonly program: Program
+  readonly trigger: Trigger
+  /** Absent: a temporary directory that goes with the query. */
+  readonly checkpointLocation: string | undefined
+  readonly minBatchesToRetain: number
+  readonly openSource: (input: StreamInput) => Source
+  readonly openSink: (schema: Schema) => Promise<Sink>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/**
+ * Opens what a query needs, in an order in which a wrong setting is found before anything is written, and starts it.
+ * When something fails, all that was opened is closed again.
+ */
+export async function launch(query: Launch): Promise<StreamExecution> {
+  const { program, clock, log } = query
+  const closing: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (const step of closing.splice(0).reverse()) await step()
+  }
+  try {
+    const sources = program.sources.map(({ input }) => {
+      const source = query.openSource(input)
+      closing.push(() => source.close())
+      return source
+    })
+    const sink = await query.openSink(program.schema)
+    closing.push(() => sink.close())
+    const location = query.checkpointLocation ?? (await temporaryLocation(closing))
+    const checkpoint = await Checkpoint.open(await openStorage(location), {
+      clock,
+      log,
+      fingerprint: program.fingerprint,
+      sources: sources.map((source) => source.description),
+      versions: { sluice: sluiceVersion, duckdb: duckdbVersion },
+    })
+    closing.push(() => checkpoint.close())
+    const stages = await Stages.prepare(query.database, program, async (operator) =>
+      (await checkpoint.state.load(operator)).map(({ file }) => file),
+    )
+    closing.push(() => stages.close())
+    const batches = await MicroBatches.resume(
+      { sources, stages, sink, checkpoint, clock, log },
+      query.minBatchesToRetain,
+    )
+    const { name, trigger } = query
+    const id = checkpoint.queryId
+    return new StreamExecution({
+      id,
+      runId: clock.uuid(),
+      name,
+      batches,
+      trigger,
+      sources,
+      sink,
+      clock,
+      log,
+      close,
+    })
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function temporaryLocation(closing: (() => Promise<void> | void)[]): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-checkpoint-'))
+  closing.push(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}

@@ -1,0 +1,195 @@
+import type { Batch, Json, Position } from '../batch.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { BatchIntent } from '../checkpoint/offsets.ts'
+import type { StateFile } from '../checkpoint/state-file.ts'
+import type { Clock } from '../clock.ts'
+import { hasCode, reasonOf, SluiceError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Sink } from '../sinks/sink.ts'
+import type { Source } from '../sources/source.ts'
+import { StepTimes } from './progress.ts'
+import type { OperatorCounts, Stages } from './stages.ts'
+
+/** What a query is made of once everything is open. */
+export interface Machinery {
+  readonly sources: readonly Source[]
+  readonly stages: Stages
+  readonly sink: Sink
+  readonly checkpoint: Checkpoint
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** One committed batch, for progress. */
+export interface BatchReport {
+  readonly intent: BatchIntent
+  readonly rowsOut: number
+  readonly operators: readonly OperatorCounts[]
+  readonly durationMs: Readonly<Record<string, number>>
+  readonly metrics: readonly Readonly<Record<string, Json>>[]
+}
+
+export interface Outcome {
+  /** Absent when nothing moved: then no batch ran and nothing was logged. */
+  readonly report?: BatchReport
+  /** Every source stood at its tip. */
+  readonly drained: boolean
+}
+
+/**
+ * A snapshot replaces this many deltas: a restart reads at most so many files, and a batch rewrites all of the
+ * state at most once in so many.
+ */
+const DELTAS_PER_SNAPSHOT = 10
+
+/** Batches between two clean-ups of the checkpoint: listing its folders is not free. */
+const BATCHES_PER_PURGE = 20
+
+/**
+ * The beat of a query, and the only place where its steps are ordered.
+ *
+ * Invariants: a batch is logged before anything acts on it; its sink write and its state come before its commit;
+ * the next read starts where the last logged batch ended; after a failure in between, the batch comes again as logged.
+ */
+export class MicroBatches {
+  readonly #parts: Machinery
+  readonly #minBatchesToRetain: number
+  /** Where each source's next batch starts. */
+  #positions: readonly Position[]
+
+  private constructor(parts: Machinery, minBatchesToRetain: number, positions: readonly Position[]) {
+    this.#parts = parts
+    this.#minBatchesToRetain = minBatchesToRetain
+    this.#positions = positions
+  }
+
+  /** Continues where the checkpoint stands, or pins where each source begins. */
+  static async resume(parts: Machinery, minBatchesToRetain: number): Promise<MicroBatches> {
+    const { sources, checkpoint, log } = parts
+    const positions: Position[] = []
+    for (const [index, source] of sources.entries()) {
+      const known =
+        checkpoint.lastIntent?.sources[index]?.range.end ?? (await checkpoint.initialPosition(index))
+      if (known === undefined) {
+        const initial = await source.initial()
+        await checkpoint.pinInitialPosition(index, initial)
+        positions.push(initial)
+      } else {
+        log.info(
+          { source: source.description, batch: checkpoint.last + 1 },
+          'resuming from the checkpoint; options that choose a start are ignored',
+        )
+        await source.resume(known)
+        positions.push(known)
+      }
+    }
+    return new MicroBatches(parts, minBatchesToRetain, positions)
+  }
+
+  /** Runs the batch again that a crash left logged but not committed, with its logged rows and time. */
+  async replay(): Promise<BatchReport | undefined> {
+    const { checkpoint, sources, clock } = this.#parts
+    const intent = checkpoint.pending
+    if (!intent) return undefined
+    const times = new StepTimes(() => clock.monotonic())
+    const batches = await times.of('getBatch', () =>
+      Promise.all(
+        intent.sources.map(async ({ range, rows, digest }, index) => {
+          if (rows === 0) return undefined
+          const source = sources[index] as Source
+          const batch = await source.reread(range)
+          if (batch.rows === rows && batch.digest === digest) return batch
+          const params = {
+            source: source.description,
+            batch: intent.batchId,
+            expected: rows,
+            found: batch.rows,
+          }
+          throw new SluiceError('REPLAY_DIFFERS', params)
+        }),
+      ),
+    )
+    return this.#run(intent, batches, times)
+  }
+
+  /** Reads what there is, and makes it a batch if there is anything. */
+  async next(signal: AbortSignal): Promise<Outcome> {
+    const { sources, checkpoint, clock } = this.#parts
+    const times = new StepTimes(() => clock.monotonic())
+    const reads = await times.of('latestOffset', () =>
+      Promise.all(sources.map((source, index) => source.read(this.#positions[index] as Position, signal))),
+    )
+    const drained = reads.every((read) => read.drained)
+    // What was read but not logged is read again by the next start: stopping here loses nothing.
+    if (signal.aborted || reads.every((read) => !read.batch)) return { drained }
+    const batches = reads.map((read) => read.batch)
+    const intent: BatchIntent = {
+      batchId: checkpoint.last + 1,
+      epoch: checkpoint.epoch,
+      startedAtMs: clock.now(),
+      watermarkMs: checkpoint.nextWatermarkMs,
+      sources: batches.map((batch, index) => {
+        const here = this.#positions[index] as Position
+        return batch
+          ? { range: batch.range, rows: batch.rows, digest: batch.digest }
+          : { range: { start: here, end: here }, rows: 0, digest: '' }
+      }),
+    }
+    await times.of('walCommit', () => checkpoint.logIntent(intent))
+    return { report: await this.#run(intent, batches, times), drained }
+  }
+
+  async #run(
+    intent: BatchIntent,
+    batches: readonly (Batch | undefined)[],
+    times: StepTimes,
+  ): Promise<BatchReport> {
+    const { stages, sink, checkpoint, sources } = this.#parts
+    const { batchId } = intent
+    try {
+      await stages.begin(intent.startedAtMs)
+      const rows = await times.of('addBatch', async () => {
+        for (const [index, batch] of batches.entries()) await stages.attach(index, batch?.records ?? [])
+        const relation = await stages.run()
+        await checkpoint.assertHeld()
+        await sink.write(batchId, relation)
+        return relation.rows
+      })
+      const operators = await stages.counts()
+      const state = await times.of('stateCommit', () => this.#saveState(batchId, operators))
+      const { epoch } = checkpoint
+      await times.of('commitOffsets', () =>
+        checkpoint.logCommit({ batchId, epoch, nextWatermarkMs: intent.watermarkMs, state }),
+      )
+      await stages.commit()
+      this.#positions = intent.sources.map(({ range }) => range.end)
+      if (batchId % BATCHES_PER_PURGE === 0) await checkpoint.purge(this.#minBatchesToRetain)
+      const metrics = sources.map((source) => source.metrics())
+      return { intent, rowsOut: rows, operators, durationMs: times.finish(), metrics }
+    } catch (error) {
+      await stages.rollback()
+      throw batchFailed(batchId, error)
+    }
+  }
+
+  async #saveState(batchId: number, operators: readonly OperatorCounts[]): Promise<StateFile[]> {
+    const { stages, checkpoint } = this.#parts
+    const saved: StateFile[] = []
+    for (const { operatorName, numRowsUpdated } of operators) {
+      if (numRowsUpdated === 0) continue
+      const deltas = checkpoint.state.chain.filter((f) => f.operator === operatorName && f.kind === 'delta')
+      const kind = deltas.length >= DELTAS_PER_SNAPSHOT ? 'snapshot' : 'delta'
+      const file = await checkpoint.state.scratchFile()
+      await stages.export(operatorName, kind, file)
+      saved.push(await checkpoint.state.save(operatorName, batchId, kind, file))
+    }
+    return saved
+  }
+}
+
+/** Errors that already say where they happened keep their code; the others learn which batch they stopped. */
+function batchFailed(batchId: number, error: unknown): SluiceError {
+  if (error instanceof SluiceError && !hasCode(error, 'SQL_FAILED')) return error
+  const reason = hasCode(error, 'SQL_FAILED') ? String(error.params.reason) : reasonOf(error)
+  return new SluiceError('BATCH_FAILED', { batch: batchId, reason }, { cause: error })
+}

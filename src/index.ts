@@ -1,0 +1,45 @@
+export { Column, type Operand } from './api/column.ts'
+export { DataFrame } from './api/dataframe.ts'
+export {
+  abs,
+  avg,
+  CaseColumn,
+  type ColumnOrName,
+  callFunction,
+  coalesce,
+  col,
+  concat,
+  count,
+  currentTimestamp,
+  explode,
+  expr,
+  length,
+  lit,
+  lower,
+  max,
+  mean,
+  min,
+  regexpReplace,
+  split,
+  struct,
+  sum,
+  trim,
+  upper,
+  when,
+} from './api/functions.ts'
+export { GroupedData } from './api/grouped-data.ts'
+export { StreamingQuery } from './api/query.ts'
+export { DataStreamReader, type PayloadSchema } from './api/reader.ts'
+export { Session, type SessionOptions } from './api/session.ts'
+export { StreamingQueries } from './api/streaming-queries.ts'
+export { DataStreamWriter } from './api/writer.ts'
+export type { Field, Schema } from './batch.ts'
+export { type Clock, systemClock } from './clock.ts'
+export type { Row } from './duckdb.ts'
+export { type Progress, progressChannel, type Status } from './engine/progress.ts'
+export type { TriggerSetting } from './engine/trigger.ts'
+export { ERRORS, type ErrorCode, hasCode, SluiceError } from './errors.ts'
+export type { Logger } from './log.ts'
+export type { OptionValue } from './options.ts'
+export type { OutputMode } from './output-mode.ts'
+export type { BatchRows, ForeachBatch } from './sinks/foreach-batch.ts'

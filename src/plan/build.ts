@@ -1,0 +1,242 @@
+import type { Analysis } from './analysis.ts'
+import {
+  type BaseTable,
+  type Expression,
+  emptyTable,
+  isBareStar,
+  isBaseTable,
+  isColumnRef,
+  isFunction,
+  isJoin,
+  isSelect,
+  isSetOperation,
+  isSubquery,
+  isSubqueryRef,
+  type JoinRef,
+  type Query,
+  type SelectQuery,
+  type SetOperation,
+  subqueryRef,
+  type TableRef,
+} from './ast.ts'
+import { refused } from './check.ts'
+import { analysisQuery, describePlan } from './describe-plan.ts'
+import { type Draft, INPUT, isDraft } from './draft.ts'
+import { group, isGrouped } from './group.ts'
+import { withNames } from './item-names.ts'
+import { isStreaming, type Plan, type StreamInput } from './plan.ts'
+import { batchTime } from './rules/batch-time.ts'
+import { blobAsText } from './rules/blob-as-text.ts'
+import { unqualify } from './rules/unqualify.ts'
+import { replaceTables, tablesIn } from './tables.ts'
+import { toQuery } from './to-query.ts'
+import { walk } from './walk.ts'
+
+/** What a name after FROM stands for. */
+type Scope = ReadonlyMap<string, Plan>
+
+/**
+ * Parses and analyses a draft and everything below it.
+ *
+ * @throws SQL_SYNTAX, SQL_INVALID (as DuckDB's own binder sees the text), STREAMING_UNSUPPORTED
+ */
+export async function buildPlan(draft: Draft | StreamInput, analysis: Analysis): Promise<Plan> {
+  if (!isDraft(draft)) return { kind: 'scan', input: draft }
+  const scope = new Map<string, Plan>()
+  for (const [name, input] of draft.inputs) scope.set(name, await buildPlan(input, analysis))
+  const query = await analysis.sql.parse(await textOf(draft, scope, analysis))
+  const used = tablesIn(query).map((table) => table.table_name.toLowerCase())
+  const reachable = new Map([...scope].filter(([name]) => used.includes(name)))
+  if ([...reachable.values()].some(isStreaming)) refuseWindows(query)
+  await validate(query, reachable, analysis)
+  return new Builder(analysis, await analysis.aggregates()).query(query, reachable)
+}
+
+async function textOf(draft: Draft, scope: Scope, analysis: Analysis): Promise<string> {
+  if (typeof draft.text === 'string') return draft.text
+  return draft.text(await describePlan(scope.get(INPUT) as Plan, analysis))
+}
+
+/** Lets DuckDB's binder judge the text as it was written, so that its messages speak of the user's own names. */
+async function validate(query: Query, scope: Scope, analysis: Analysis): Promise<void> {
+  const bound = new Map<string, Query>()
+  for (const [name, plan] of scope) bound.set(name, await analysisQuery(plan, analysis))
+  await analysis.describe(inlined(query, bound))
+}
+
+/** `query` with every table that is a name of ours replaced by what it stands for. */
+function inlined<T>(query: T, bound: ReadonlyMap<string, Query>): T {
+  return replaceTables(query, (table) => {
+    const target = isPlainName(table) ? bound.get(table.table_name.toLowerCase()) : undefined
+    return target && subqueryRef(target, table.alias || table.table_name, table.column_name_alias)
+  })
+}
+
+const isPlainName = (table: BaseTable): boolean => table.schema_name === '' && table.catalog_name === ''
+
+class Builder {
+  readonly #analysis: Analysis
+  readonly #aggregates: ReadonlySet<string>
+
+  constructor(analysis: Analysis, aggregates: ReadonlySet<string>) {
+    this.#analysis = analysis
+    this.#aggregates = aggregates
+  }
+
+  /** @throws STREAMING_UNSUPPORTED */
+  async query(query: Query, outer: Scope): Promise<Plan> {
+    if (!this.#readsStream(query, outer)) return this.#static(query, outer)
+    const scope = await this.#withCtes(query, outer)
+    if (isSelect(query)) return this.#select(query, scope)
+    if (isSetOperation(query)) return this.#setOperation(query, scope)
+    throw refused('recursive-cte')
+  }
+
+  /** Whether any table below `node` is one of our streams. Names that CTEs shadow count as well: harmless. */
+  #readsStream(node: unknown, scope: Scope): boolean {
+    return tablesIn(node).some((table) => {
+      const plan = isPlainName(table) ? scope.get(table.table_name.toLowerCase()) : undefined
+      return plan !== undefined && isStreaming(plan)
+    })
+  }
+
+  #static(query: Query, scope: Scope): Plan {
+    return { kind: 'static', ref: subqueryRef(this.#inlineStatic(query, scope), '') }
+  }
+
+  #inlineStatic<T>(node: T, scope: Scope): T {
+    const bound = new Map<string, Query>()
+    for (const [name, plan] of scope) {
+      if (!isStreaming(plan)) bound.set(name, toQuery(plan, NO_STREAMS))
+    }
+    return inlined(node, bound)
+  }
+
+  async #withCtes(query: Query, outer: Scope): Promise<Scope> {
+    const scope = new Map(outer)
+    for (const { key, value } of query.cte_map.map) {
+      const plan = await this.query(value.query.node, scope)
+      const columns = value.aliases
+      scope.set(
+        key.toLowerCase(),
+        columns.length > 0 ? { kind: 'alias', child: plan, name: key, columns } : plan,
+      )
+    }
+    return scope
+  }
+
+  async #setOperation(query: SetOperation, scope: Scope): Promise<Plan> {
+    if (query.setop_type !== 'UNION' || !query.setop_all) throw refused('set-operation')
+    const left = await this.query(query.left, scope)
+    const right = await this.query(query.right, scope)
+    if (!isStreaming(left) || !isStreaming(right)) throw refused('union-with-static')
+    return this.#arranged({ kind: 'union', left, right }, query)
+  }
+
+  async #select(query: SelectQuery, scope: Scope): Promise<Plan> {
+    refuseClauses(query)
+    let select = await this.#prepared(query, scope)
+    let plan = await this.#from(select.from_table, scope, select)
+    if (plan.kind === 'alias') {
+      const columns = await describePlan(plan, this.#analysis)
+      select = unqualify(select, plan.name, columns)
+      if (plan.columns.length === 0 && !mentions(select, plan.name)) plan = plan.child
+    }
+    if (select.where_clause) plan = { kind: 'filter', child: plan, predicate: select.where_clause }
+    if (isGrouped(select, this.#aggregates)) {
+      const columns = await describePlan(plan, this.#analysis)
+      const grouped = await group(plan, select, columns, this.#aggregates, this.#analysis.sql)
+      return this.#arranged(grouped.plan, grouped.select)
+    }
+    const isIdentity = select.select_list.length === 1 && isBareStar(select.select_list[0] as Expression)
+    if (!isIdentity) plan = { kind: 'project', child: plan, items: select.select_list }
+    return this.#arranged(plan, select)
+  }
+
+  /** Names fixed, streaming's own meaning of a few functions put in, static subqueries made self-contained. */
+  async #prepared(query: SelectQuery, scope: Scope): Promise<SelectQuery> {
+    for (const part of [query.select_list, query.where_clause, query.having, query.modifiers]) {
+      walk(part, (node) => {
+        if (node.class === 'WINDOW') throw refused('window-function')
+        if (isSubquery(node) && this.#readsStream(node, scope)) throw refused('stream-in-subquery')
+        return undefined
+      })
+    }
+    const select = await withNames(query, this.#analysis.sql)
+    const { from_table, ...clauses } = select
+    const ruled = blobAsText(batchTime(this.#inlineStatic(clauses, scope)))
+    return { ...ruled, from_table } as SelectQuery
+  }
+
+  async #from(ref: TableRef, scope: Scope, select: SelectQuery): Promise<Plan> {
+    if (isBaseTable(ref) && isPlainName(ref)) {
+      const plan = scope.get(ref.table_name.toLowerCase())
+      if (plan) return this.#alias(plan, ref.alias || ref.table_name, ref.column_name_alias, select)
+    }
+    if (isSubqueryRef(ref) && this.#readsStream(ref, scope)) {
+      const plan = await this.query(ref.subquery.node, scope)
+      return this.#alias(plan, ref.alias, ref.column_name_alias, select)
+    }
+    if (isJoin(ref) && this.#readsStream(ref, scope)) return this.#join(ref, scope, select)
+    return { kind: 'static', ref: this.#inlineStatic(ref, scope) }
+  }
+
+  async #join(ref: JoinRef, scope: Scope, select: SelectQuery): Promise<Plan> {
+    const left = await this.#from(ref.left, scope, select)
+    const right = await this.#from(ref.right, scope, select)
+    if (isStreaming(left) && isStreaming(right)) throw refused('stream-join')
+    const keeps = ref.join_type
+    const isRowWise =
+      keeps === 'INNER' || (isStreaming(left) ? ['LEFT', 'SEMI', 'ANTI'].includes(keeps) : keeps === 'RIGHT')
+    if (!isRowWise) throw refused('static-outer-join')
+    return {
+      kind: 'join',
+      left,
+      right,
+      ref: blobAsText(batchTime({ ...ref, left: emptyTable, right: emptyTable })),
+    }
+  }
+
+  /** An alias is worth a node only when something says `name.column`, or renames columns. */
+  #alias(child: Plan, name: string, columns: readonly string[], select: SelectQuery): Plan {
+    if (name === '' || (columns.length === 0 && !mentions(select, name))) return child
+    return { kind: 'alias', child, name, columns }
+  }
+
+  #arranged(child: Plan, query: Query): Plan {
+    const modifiers = query.modifiers.filter((modifier) => modifier.type !== 'DISTINCT_MODIFIER')
+    return modifiers.length > 0 ? { kind: 'arrange', child, modifiers } : child
+  }
+}
+
+const NO_STREAMS = { stream: () => emptyTable }
+
+const EVENT_TIME_WINDOWS = new Set(['window', 'tumble', 'hop', 'session_window', 'window_time'])
+
+/** Before binding, since DuckDB does not know these functions. */
+function refuseWindows(query: Query): void {
+  walk(query, (node) => {
+    if (isFunction(node) && EVENT_TIME_WINDOWS.has(node.function_name.toLowerCase()))
+      throw refused('event-time-window')
+    return undefined
+  })
+}
+
+function refuseClauses(query: SelectQuery): void {
+  if (query.modifiers.some((modifier) => modifier.type === 'DISTINCT_MODIFIER'))
+    throw refused('select-distinct')
+  if (query.qualify) throw refused('qualify')
+  if (query.sample) throw refused('sample')
+  if (query.group_sets.length > 1) throw refused('grouping-sets')
+}
+
+/** Whether any expression of the SELECT qualifies a column, a star or a row by `name`. */
+function mentions(select: SelectQuery, name: string): boolean {
+  let found = false
+  walk(select, (node) => {
+    const qualifier = isColumnRef(node) ? node.column_names[0] : node['relation_name']
+    if (typeof qualifier === 'string' && qualifier.toLowerCase() === name.toLowerCase()) found = true
+    return undefined
+  })
+  return found
+}

@@ -1,0 +1,69 @@
+import type { Analysis } from './analysis.ts'
+import type { Expression } from './ast.ts'
+import { baseTable, selectQuery } from './ast.ts'
+import type { Program } from './incremental.ts'
+import { childrenOf, type Plan } from './plan.ts'
+
+/** A plan as an indented tree, one node a line, stable enough to be compared with a golden file. */
+export async function explainPlan(plan: Plan, analysis: Analysis): Promise<string> {
+  const lines: string[] = []
+  const add = async (node: Plan, depth: number): Promise<void> => {
+    lines.push(`${'  '.repeat(depth)}${await describeNode(node, analysis)}`)
+    for (const child of childrenOf(node)) await add(child, depth + 1)
+  }
+  await add(plan, 0)
+  return lines.join('\n')
+}
+
+/** The statements that run for every micro-batch, in their order. */
+export function explainProgram(program: Program): string {
+  const lines = program.sources.map(({ input, table }) => `attach  ${table} = ${input.description}`)
+  for (const operator of program.operators) {
+    lines.push(`state   ${operator.name}: ${operator.create[1]}`)
+    lines.push(`delta   ${operator.delta}`, `merge   ${operator.merge}`)
+    lines.push(`result  ${operator.create[2]}`)
+    lines.push(`save    ${operator.changed}`)
+    lines.push(`evict   never: the keys are not bounded by a watermark, so the state grows with their number`)
+  }
+  lines.push(`emit    ${program.emit}`)
+  return lines.join('\n')
+}
+
+async function describeNode(node: Plan, analysis: Analysis): Promise<string> {
+  const print = async (items: readonly Expression[]) => {
+    const texts = await analysis.sql.printExpressions(items)
+    return texts
+      .map((text, i) =>
+        items[i]!.alias === '' || items[i]!.alias === text ? text : `${text} AS ${items[i]!.alias}`,
+      )
+      .join(', ')
+  }
+  switch (node.kind) {
+    case 'scan':
+      return `Scan ${node.input.description}`
+    case 'static':
+      return `Static ${(await analysis.sql.print(selectQuery({ from_table: node.ref }))).replace(/^SELECT \* FROM /, '')}`
+    case 'alias':
+      return `Alias ${node.name}${node.columns.length > 0 ? `(${node.columns.join(', ')})` : ''}`
+    case 'filter':
+      return `Filter ${await print([node.predicate])}`
+    case 'project':
+      return `Project ${await print(node.items)}`
+    case 'join': {
+      const on = node.ref.condition ? ` ON ${await print([node.ref.condition])}` : ''
+      const using = node.ref.using_columns.length > 0 ? ` USING (${node.ref.using_columns.join(', ')})` : ''
+      return `Join ${node.ref.join_type.toLowerCase()}${on}${using}`
+    }
+    case 'union':
+      return 'Union all'
+    case 'aggregate': {
+      const keys = await print(node.keys.map((key) => key.expression))
+      const calls = await print(node.calls.map((each) => each.call))
+      return `Aggregate${keys ? ` by ${keys}` : ''}: ${calls || 'no calls'}`
+    }
+    case 'arrange': {
+      const query = selectQuery({ from_table: baseTable('t'), modifiers: node.modifiers })
+      return `Arrange ${(await analysis.sql.print(query)).replace(/^SELECT \* FROM t /, '')}`
+    }
+  }
+}

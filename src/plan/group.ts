@@ -1,0 +1,116 @@
+import type { Schema } from '../batch.ts'
+import {
+  column,
+  type Expression,
+  type FunctionCall,
+  isColumnRef,
+  isFunction,
+  named,
+  type SelectQuery,
+} from './ast.ts'
+import { refused } from './check.ts'
+import { nameOf } from './item-names.ts'
+import type { Plan } from './plan.ts'
+import type { SqlText } from './sql.ts'
+import { rewrite, sameExpression, walk } from './walk.ts'
+
+/** Whether a SELECT makes groups, with GROUP BY or by calling an aggregate without one. */
+export function isGrouped(select: SelectQuery, aggregates: ReadonlySet<string>): boolean {
+  const { group_expressions, aggregate_handling, select_list, having } = select
+  if (group_expressions.length > 0 || aggregate_handling === 'FORCE_AGGREGATES' || having) return true
+  return callsIn(select_list, aggregates).length > 0
+}
+
+/**
+ * Splits a grouped SELECT into an Aggregate and what is computed from its result:
+ *
+ * `SELECT page, sum(n) + 1 AS m FROM s GROUP BY page HAVING count(*) > 2` becomes
+ * `Project page, "sum(n)" + 1 AS m <- Filter "count_star()" > 2 <- Aggregate page; sum(n), count_star() <- s`.
+ *
+ * Answers the plan, and the SELECT with its ORDER BY rewritten in the same way.
+ */
+export async function group(
+  child: Plan,
+  select: SelectQuery,
+  columns: Schema,
+  aggregates: ReadonlySet<string>,
+  sql: SqlText,
+): Promise<{ plan: Plan; select: SelectQuery }> {
+  const keyExpressions = groupKeys(select, columns, aggregates)
+  const calls = distinctCalls([select.select_list, select.having, select.modifiers], aggregates)
+  const texts = await sql.printExpressions([...keyExpressions, ...calls])
+  const names = unique(
+    [...keyExpressions, ...calls].map((e, i) => (isColumnRef(e) ? nameOf(e) : (texts[i] as string))),
+  )
+  const keys = keyExpressions.map((expression, i) => ({ name: names[i] as string, expression }))
+  const results = calls.map((call, i) => ({ name: names[keys.length + i] as string, call }))
+
+  const toResult = (node: Expression): Expression | undefined => {
+    const key = keys.find(({ expression }) => sameExpression(expression, node))
+    if (key) return named(column(key.name), node.alias)
+    const result = results.find(({ call }) => sameExpression(call, node))
+    return result && named(column(result.name), node.alias)
+  }
+
+  let plan: Plan = { kind: 'aggregate', child, keys, calls: results }
+  if (select.having) plan = { kind: 'filter', child: plan, predicate: rewrite(select.having, toResult) }
+  const items = rewrite(select.select_list, toResult).map(withoutOwnName)
+  plan = { kind: 'project', child: plan, items }
+  return { plan, select: { ...select, modifiers: rewrite(select.modifiers, toResult) } }
+}
+
+/** `page AS page` says nothing. */
+function withoutOwnName(item: Expression): Expression {
+  return isColumnRef(item) && item.alias === item.column_names.at(-1) ? named(item, '') : item
+}
+
+/** Expressions behind GROUP BY: ordinals and names of items stand for the items; ALL is every item without a call. */
+function groupKeys(select: SelectQuery, columns: Schema, aggregates: ReadonlySet<string>): Expression[] {
+  const items = select.select_list
+  if (select.aggregate_handling === 'FORCE_AGGREGATES') {
+    return items.filter((item) => callsIn(item, aggregates).length === 0).map((item) => named(item, ''))
+  }
+  const isColumn = (name: string) => columns.some((field) => field.name.toLowerCase() === name.toLowerCase())
+  return select.group_expressions.map((expression) => {
+    const ordinal = (expression['value'] as { value?: unknown } | undefined)?.value
+    if (expression.class === 'CONSTANT' && typeof ordinal === 'number')
+      return named(items[ordinal - 1] as Expression, '')
+    if (!isColumnRef(expression) || expression.column_names.length > 1) return expression
+    const name = expression.column_names[0] as string
+    // As in DuckDB, a column of the input comes before an item of the same name.
+    const item = isColumn(name)
+      ? undefined
+      : items.find((each) => each.alias.toLowerCase() === name.toLowerCase())
+    return named(item ?? expression, '')
+  })
+}
+
+function distinctCalls(roots: unknown, aggregates: ReadonlySet<string>): FunctionCall[] {
+  const calls: FunctionCall[] = []
+  for (const call of callsIn(roots, aggregates)) {
+    if (!calls.some((known) => sameExpression(known, call))) calls.push({ ...call, alias: '' })
+  }
+  return calls
+}
+
+/** Outermost aggregate calls below `root`; a call inside a subquery belongs to that subquery. */
+function callsIn(root: unknown, aggregates: ReadonlySet<string>): FunctionCall[] {
+  const calls: FunctionCall[] = []
+  walk(root, (node) => {
+    if (node.class === 'SUBQUERY') return false
+    if (!isFunction(node) || !aggregates.has(node.function_name.toLowerCase())) return undefined
+    if (callsIn(node.children, aggregates).length > 0) throw refused('nested-aggregate')
+    calls.push(node)
+    return false
+  })
+  return calls
+}
+
+function unique(names: readonly string[]): string[] {
+  const seen = new Map<string, number>()
+  return names.map((name) => {
+    const count = seen.get(name.toLowerCase()) ?? 0
+    seen.set(name.toLowerCase(), count + 1)
+    return count === 0 ? name : `${name}_${count}`
+  })
+}

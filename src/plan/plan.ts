@@ -1,0 +1,110 @@
+import type { Schema } from '../batch.ts'
+import type { Expression, FunctionCall, JoinRef, Modifier, TableRef } from './ast.ts'
+
+/**
+ * A streaming query as a tree of the few kinds that matter to streaming. Expressions stay DuckDB's own nodes.
+ * Every node is immutable; a rule is a function from plan to plan.
+ */
+export type Plan = Scan | Static | Alias | Filter | Project | Join | Union | Aggregate | Arrange
+
+/** The rows of one stream. Two scans of the same input read the same rows of a batch. */
+export interface Scan {
+  readonly kind: 'scan'
+  readonly input: StreamInput
+}
+
+/** A stream as the plan knows it: who it is and what its rows look like. Compared by identity. */
+export interface StreamInput {
+  /** For explain, progress and the checkpoint's identity: `kinesis[clicks]`. */
+  readonly description: string
+  readonly schema: Schema
+}
+
+/** A relation without any stream in it: a table, a file, or a whole query over such; DuckDB's own node. */
+export interface Static {
+  readonly kind: 'static'
+  readonly ref: TableRef
+}
+
+/** `child AS name (columns…)`; there only when something above says `name.column`. */
+export interface Alias {
+  readonly kind: 'alias'
+  readonly child: Plan
+  readonly name: string
+  readonly columns: readonly string[]
+}
+
+export interface Filter {
+  readonly kind: 'filter'
+  readonly child: Plan
+  readonly predicate: Expression
+}
+
+/** One output row a row, or several where an item unnests. Every item but a star carries its name. */
+export interface Project {
+  readonly kind: 'project'
+  readonly child: Plan
+  readonly items: readonly Expression[]
+}
+
+/** A join that treats every streaming row by itself: the other side is static, or made from the row (`unnest`). */
+export interface Join {
+  readonly kind: 'join'
+  readonly left: Plan
+  readonly right: Plan
+  readonly ref: JoinRef
+}
+
+/** UNION ALL of streams, by position. */
+export interface Union {
+  readonly kind: 'union'
+  readonly left: Plan
+  readonly right: Plan
+}
+
+/** Groups over the whole stream, kept as state. Its columns are the keys, then the calls, under these names. */
+export interface Aggregate {
+  readonly kind: 'aggregate'
+  readonly child: Plan
+  readonly keys: readonly { readonly name: string; readonly expression: Expression }[]
+  readonly calls: readonly { readonly name: string; readonly call: FunctionCall }[]
+}
+
+/** ORDER BY and LIMIT over a complete result. */
+export interface Arrange {
+  readonly kind: 'arrange'
+  readonly child: Plan
+  readonly modifiers: readonly Modifier[]
+}
+
+export function childrenOf(plan: Plan): readonly Plan[] {
+  switch (plan.kind) {
+    case 'scan':
+    case 'static':
+      return []
+    case 'join':
+    case 'union':
+      return [plan.left, plan.right]
+    default:
+      return [plan.child]
+  }
+}
+
+/** The nodes of a plan, parents before children, left before right. */
+export function nodesOf(plan: Plan): Plan[] {
+  return [plan, ...childrenOf(plan).flatMap(nodesOf)]
+}
+
+/** The streams a plan reads, each once, in order of appearance. */
+export function inputsOf(plan: Plan): StreamInput[] {
+  return [...new Set(nodesOf(plan).flatMap((node) => (node.kind === 'scan' ? [node.input] : [])))]
+}
+
+export function isStreaming(plan: Plan): boolean {
+  return inputsOf(plan).length > 0
+}
+
+/** The stateful operators, in the order in which explain and the checkpoint number them. */
+export function aggregatesOf(plan: Plan): Aggregate[] {
+  return nodesOf(plan).filter((node) => node.kind === 'aggregate')
+}

@@ -1,0 +1,126 @@
+import {
+  type Expression,
+  type Modifier,
+  named,
+  type Query,
+  type SetOperation,
+  selectQuery,
+  subqueryRef,
+  type TableRef,
+} from './ast.ts'
+import type { Aggregate, Plan, StreamInput, Union } from './plan.ts'
+
+/** Which tables stand for the leaves of a plan when it becomes SQL. */
+export interface Tables {
+  stream(input: StreamInput): TableRef
+  /** The table that holds an aggregate's result; absent to compute it in place, as plain DuckDB would. */
+  aggregate?(aggregate: Aggregate): TableRef
+}
+
+/**
+ * A plan as one DuckDB query. Neighbouring nodes share a SELECT as long as its clauses are free, so the text
+ * stays close to what a person would write.
+ */
+export function toQuery(plan: Plan, tables: Tables): Query {
+  if (plan.kind === 'union') return unionQuery(plan, tables)
+  return finish(blockOf(plan, tables))
+}
+
+/** A SELECT under construction. */
+interface Block {
+  readonly from: TableRef
+  readonly where: readonly Expression[]
+  readonly items?: readonly Expression[]
+  readonly group?: readonly Expression[]
+  readonly modifiers: readonly Modifier[]
+}
+
+const plain = (from: TableRef): Block => ({ from, where: [], modifiers: [] })
+
+function blockOf(plan: Plan, tables: Tables): Block {
+  switch (plan.kind) {
+    case 'scan':
+      return plain(tables.stream(plan.input))
+    case 'static':
+      return plain(plan.ref)
+    case 'alias':
+      return plain(aliased(blockOf(plan.child, tables), plan.name, plan.columns))
+    case 'filter': {
+      const block = open(blockOf(plan.child, tables))
+      return { ...block, where: [...block.where, plan.predicate] }
+    }
+    case 'project':
+      return { ...open(blockOf(plan.child, tables)), items: plan.items }
+    case 'join':
+      return plain({ ...plan.ref, left: tableRef(plan.left, tables), right: tableRef(plan.right, tables) })
+    case 'union':
+      return plain(subqueryRef(unionQuery(plan, tables), ''))
+    case 'aggregate': {
+      const table = tables.aggregate?.(plan)
+      if (table) return plain(table)
+      const keys = plan.keys.map((key) => named(key.expression, key.name))
+      const calls = plan.calls.map(({ name, call }) => named(call, name))
+      const group = plan.keys.map((key) => named(key.expression, ''))
+      return { ...open(blockOf(plan.child, tables)), items: [...keys, ...calls], group }
+    }
+    case 'arrange': {
+      const block = blockOf(plan.child, tables)
+      const free =
+        block.modifiers.length === 0 && !block.group ? block : plain(subqueryRef(finish(block), ''))
+      return { ...free, modifiers: plan.modifiers }
+    }
+  }
+}
+
+/** A block whose WHERE and select list can still be added to. */
+function open(block: Block): Block {
+  return block.items || block.modifiers.length > 0 ? plain(subqueryRef(finish(block), '')) : block
+}
+
+function finish(block: Block): Query {
+  const isTrivial = block.where.length === 0 && !block.items && block.modifiers.length === 0
+  if (isTrivial && block.from.type === 'SUBQUERY' && block.from.alias === '') {
+    return (block.from as ReturnType<typeof subqueryRef>).subquery.node
+  }
+  return selectQuery({
+    from_table: block.from,
+    where_clause: conjunction(block.where),
+    modifiers: block.modifiers,
+    ...(block.items ? { select_list: block.items } : {}),
+    ...(block.group && block.group.length > 0
+      ? { group_expressions: block.group, group_sets: [block.group.map((_, index) => index)] }
+      : {}),
+  })
+}
+
+function aliased(block: Block, name: string, columns: readonly string[]): TableRef {
+  const isBare = block.where.length === 0 && !block.items && block.modifiers.length === 0
+  if (isBare && block.from.alias === '' && block.from.type === 'BASE_TABLE') {
+    return { ...block.from, alias: name, column_name_alias: columns }
+  }
+  return subqueryRef(finish(block), name, columns)
+}
+
+function tableRef(plan: Plan, tables: Tables): TableRef {
+  const block = blockOf(plan, tables)
+  const isBare = block.where.length === 0 && !block.items && block.modifiers.length === 0
+  return isBare ? block.from : subqueryRef(finish(block), '')
+}
+
+function unionQuery(plan: Union, tables: Tables): SetOperation {
+  return {
+    type: 'SET_OPERATION_NODE',
+    modifiers: [],
+    cte_map: { map: [] },
+    setop_type: 'UNION',
+    setop_all: true,
+    left: toQuery(plan.left, tables),
+    right: toQuery(plan.right, tables),
+  }
+}
+
+function conjunction(predicates: readonly Expression[]): Expression | null {
+  const [first, ...others] = predicates
+  if (!first || others.length === 0) return first ?? null
+  return { class: 'CONJUNCTION', type: 'CONJUNCTION_AND', alias: '', children: predicates }
+}

@@ -1,0 +1,42 @@
+import type { Schema } from '../batch.ts'
+import type { Relation } from '../duckdb.ts'
+import type { Logger } from '../log.ts'
+import type { GivenOptions } from '../options.ts'
+import type { OutputMode } from '../output-mode.ts'
+
+export type { OutputMode }
+
+/** What a sink promises when the same batch is written twice, which happens after every crash. */
+export type Guarantee = 'exactly-once' | 'at-least-once' | 'none'
+
+/**
+ * Where result rows go.
+ *
+ * Invariants, proven for every implementation by `test/conformance/sink.ts`:
+ * - K1 `write(n, rows)` twice with the same `n` has one effect, or `guarantee` says otherwise.
+ * - K2 batches come in order; after a restart the last one may come again, none is skipped.
+ * - K3 a failure is thrown, never swallowed; the batch is then not committed and comes again.
+ * - K4 `rows` is valid only until `write` resolves.
+ */
+export interface Sink {
+  /** For progress and explain: `console`, `memory[counts]`. */
+  readonly description: string
+  readonly guarantee: Guarantee
+  write(batchId: number, rows: Relation): Promise<void>
+  close(): Promise<void>
+}
+
+export interface SinkContext {
+  readonly options: GivenOptions
+  readonly queryName: string | undefined
+  readonly outputMode: OutputMode
+  /** Of the rows to come. */
+  readonly schema: Schema
+  readonly log: Logger
+}
+
+export interface SinkFormat {
+  readonly name: string
+  readonly modes: readonly OutputMode[]
+  open(context: SinkContext): Promise<Sink>
+}

@@ -1,0 +1,47 @@
+import type { Clock } from '../../clock.ts'
+import type { RetryLimits } from './options.ts'
+
+/**
+ * Failures in a row of one thing (a shard, the list of shards) and how long to wait after the last: a random time
+ * below a ceiling that doubles (full jitter), so that shards which failed together do not come back together.
+ */
+export class Backoff {
+  readonly #clock: Clock
+  readonly #limits: RetryLimits
+  #failures = 0
+  #firstFailure = 0
+  #readyAt = 0
+
+  constructor(clock: Clock, limits: RetryLimits) {
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  /** Milliseconds to wait before the next try; 0 when nothing failed. */
+  get waitMs(): number {
+    return Math.max(0, this.#readyAt - this.#clock.monotonic())
+  }
+
+  get failures(): number {
+    return this.#failures
+  }
+
+  succeeded(): void {
+    this.#failures = 0
+    this.#readyAt = 0
+  }
+
+  /** Sets the next wait, or answers for how many seconds this has been going on when it is time to give up. */
+  failed(): { readonly exhaustedAfterSeconds: number } | undefined {
+    const now = this.#clock.monotonic()
+    if (this.#failures === 0) this.#firstFailure = now
+    this.#failures++
+    const elapsed = now - this.#firstFailure
+    if (this.#failures >= this.#limits.attempts || elapsed >= this.#limits.giveUpMs) {
+      return { exhaustedAfterSeconds: Math.round(elapsed / 1000) }
+    }
+    const ceiling = Math.min(this.#limits.ceilingMs, this.#limits.firstMs * 2 ** (this.#failures - 1))
+    this.#readyAt = now + this.#clock.random() * ceiling
+    return undefined
+  }
+}

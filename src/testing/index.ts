@@ -1,0 +1,18 @@
+export type { Credentials } from './kinesis/authorization.ts'
+export type { Call } from './kinesis/call-log.ts'
+export {
+  type Ack,
+  KinesisDouble,
+  type KinesisDoubleOptions,
+  type PlainRecord,
+  type StreamOptions,
+} from './kinesis/double.ts'
+export type { Fault, FaultAction, FaultHandle } from './kinesis/fault.ts'
+export type { KinesisEndpoint, ListenOptions } from './kinesis/http-server.ts'
+export { type AggregatedRecord, aggregate, sealAggregate } from './kinesis/kpl-aggregate.ts'
+export type { LimitKind } from './kinesis/limits.ts'
+export type { InputOf, OperationName, OutputOf } from './kinesis/operations.ts'
+export { KinesisServiceError, type ServiceErrorCode } from './kinesis/service-error.ts'
+export { TransportError } from './kinesis/transport-error.ts'
+export { ManualClock, type ManualClockOptions } from './manual-clock.ts'
+export { type SeededRandom, seededRandom } from './seeded-random.ts'

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Session } from '../../src/api/session.ts'
+import { hasCode } from '../../src/errors.ts'
+import { silentLogger } from '../../src/log.ts'
+import { REFUSALS, type Refusal } from '../../src/plan/check.ts'
+import { MemoryStream } from '../../src/sources/memory.ts'
+
+const FOLDER = join(import.meta.dirname, '..', '..', 'sql', 'unsupported')
+
+test('every refusal has an example and every example a refusal', () => {
+  const examples = readdirSync(FOLDER).map((file) => file.replace(/\.sql$/, ''))
+  assert.deepEqual(examples.sort(), Object.keys(REFUSALS).sort())
+})
+
+test('every example is refused when it starts, for its own reason', async () => {
+  const session = await Session.create({ log: silentLogger })
+  try {
+    await session.run("CREATE TABLE names AS SELECT 1 AS id, 'x' AS label")
+    for (const name of ['clicks', 'orders']) {
+      const stream = new MemoryStream(
+        { userId: 'BIGINT', page: 'VARCHAR', price: 'DOUBLE', at: 'TIMESTAMP' },
+        { name },
+      )
+      session.readStream.format(stream).load().createOrReplaceTempView(name)
+    }
+    for (const key of Object.keys(REFUSALS) as Refusal[]) {
+      const sql = readFileSync(join(FOLDER, `${key}.sql`), 'utf8')
+      const mode = /^-- mode: (\w+)/.exec(sql)?.[1] ?? ''
+      const start = session.sql(sql).writeStream.outputMode(mode).format('noop').start()
+      await assert.rejects(start, (error) => {
+        assert.ok(hasCode(error, 'STREAMING_UNSUPPORTED'), `${key}: ${String(error)}`)
+        assert.equal(error.params.key, key)
+        for (const text of Object.values(REFUSALS[key])) assert.ok(error.message.includes(text))
+        return true
+      })
+    }
+    assert.deepEqual(session.streams.active, [])
+  } finally {
+    await session.close()
+  }
+})

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Session } from '../../src/api/session.ts'
+import type { Row } from '../../src/duckdb.ts'
+import { silentLogger } from '../../src/log.ts'
+import type { OutputMode } from '../../src/output-mode.ts'
+import { MemoryStream } from '../../src/sources/memory.ts'
+import type { SeededRandom } from '../../src/testing/seeded-random.ts'
+
+/** A streaming query and its input, to be compared with the same query run once by plain DuckDB. */
+export interface Case {
+  readonly columns: Readonly<Record<string, string>>
+  readonly rows: readonly Row[]
+  /** Over the table or stream `events`. */
+  readonly sql: string
+  readonly mode: OutputMode
+  /** Result columns that name a group, for update mode. */
+  readonly key: readonly string[]
+  /** Statements that make static tables. */
+  readonly tables?: readonly string[]
+}
+
+const CRASH = new Error('crash on purpose')
+
+/**
+ * Runs a case in random batch cuts with crashes and restarts in between, and compares what its sink holds in the
+ * end with the batch answer. Rows are compared as multisets, so a row too many is seen as well as one too few.
+ */
+export async function checkAgainstBatch(
+  each: Case,
+  random: SeededRandom,
+): Promise<{ batches: number; crashes: number }> {
+  const checkpoint = await mkdtemp(join(tmpdir(), 'sluice-oracle-'))
+  try {
+    // The sink that survives crashes: what each batch wrote last, as an idempotent sink would keep it.
+    const written = new Map<number, Row[]>()
+    let crashes = 0
+    const stream = new MemoryStream(each.columns, {
+      batchRows: () => 1 + random.below(1 + Math.ceil(each.rows.length / 6)),
+    })
+    let fed = 0
+    for (let start = 0; fed < each.rows.length || crashes === 0; start++) {
+      assert.ok(start < 200, 'the query makes no progress')
+      const more = Math.min(each.rows.length - fed, random.below(each.rows.length))
+      stream.add(...each.rows.slice(fed, fed + more))
+      fed += more
+      const mayCrash = random.next() < 0.6
+      crashes += await runOnce(each, stream, checkpoint, written, mayCrash ? random : undefined)
+      if (fed === each.rows.length && start > 3) break
+    }
+    await runOnce(each, stream, checkpoint, written, undefined)
+    const expected = await batchAnswer(each)
+    const got = finalRows(each, written)
+    assert.deepEqual(multiset(got), multiset(expected), `${each.mode}: ${each.sql}`)
+    return { batches: written.size, crashes }
+  } finally {
+    await rm(checkpoint, { recursive: true, force: true })
+  }
+}
+
+/** One start of the query until it has caught up or crashed; answers 1 for a crash. */
+async function runOnce(
+  each: Case,
+  stream: MemoryStream,
+  checkpointLocation: string,
+  written: Map<number, Row[]>,
+  chance: SeededRandom | undefined,
+): Promise<number> {
+  const session = await Session.create({ log: silentLogger })
+  try {
+    for (const statement of each.tables ?? []) await session.run(statement)
+    session.readStream.format(stream).load().createOrReplaceTempView('events')
+    const query = await session
+      .sql(each.sql)
+      .writeStream.outputMode(each.mode)
+      .option('checkpointLocation', checkpointLocation)
+      .trigger({ availableNow: true })
+      .foreachBatch(async (batch, batchId) => {
+        if (chance && chance.next() < 0.2) throw CRASH
+        const rows = await batch.toObjects()
+        const before = written.get(batchId)
+        // A batch that comes again must bring the same rows: the replay is exact.
+        if (before)
+          assert.deepEqual(multiset(rows), multiset(before), `batch ${batchId} came again with other rows`)
+        written.set(batchId, rows)
+        if (chance && chance.next() < 0.2) throw CRASH
+      })
+      .start()
+    await query.awaitTermination().catch((error: Error) => {
+      if (causes(error).every((cause) => cause !== CRASH)) throw error
+    })
+    return query.exception ? 1 : 0
+  } finally {
+    await session.close()
+  }
+}
+
+function finalRows(each: Case, written: ReadonlyMap<number, readonly Row[]>): Row[] {
+  const batches = [...written].sort(([a], [b]) => a - b).map(([, rows]) => rows)
+  if (each.mode === 'append') return batches.flat()
+  if (each.mode === 'complete') return [...(batches.at(-1) ?? [])]
+  const last = new Map<string, Row>()
+  for (const row of batches.flat()) last.set(textOf(each.key.map((name) => row[name])), row)
+  return [...last.values()]
+}
+
+async function batchAnswer(each: Case): Promise<Row[]> {
+  const session = await Session.create({ log: silentLogger })
+  try {
+    for (const statement of each.tables ?? []) await session.run(statement)
+    const all = new MemoryStream(each.columns)
+    all.add(...each.rows)
+    session.readStream.format(all).load().createOrReplaceTempView('all_events')
+    const copy = await session
+      .sql('SELECT * FROM all_events')
+      .writeStream.format('memory')
+      .queryName('events')
+      .trigger({ once: true })
+      .start()
+    await copy.awaitTermination()
+    return await session.sql(each.sql).collect()
+  } finally {
+    await session.close()
+  }
+}
+
+export function multiset(rows: readonly Row[]): string[] {
+  return rows.map(textOf).sort()
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `${item}n` : item))
+}
+
+function causes(error: unknown): unknown[] {
+  return error instanceof Error ? [error, ...causes(error.cause)] : []
+}
