@@ -128,6 +128,27 @@ export const ERRORS = {
     help: 'see the cause of this error; the next start continues after the last committed batch',
     retriable: false,
   },
+  // sinks
+  SINK_NEEDS_NAME: {
+    what: 'the sink {sink} needs a name for its table',
+    help: "add .queryName('…')",
+    retriable: false,
+  },
+  SINK_TABLE_TAKEN: {
+    what: "a table '{table}' is there already and was not made by this sink",
+    help: 'choose another queryName, or drop the table',
+    retriable: false,
+  },
+  SINK_FAILED: {
+    what: 'the sink {sink} failed to write batch {batch}: {reason}',
+    help: 'correct what the reason says; the same batch comes again at the next start',
+    retriable: true,
+  },
+  BATCH_OVER: {
+    what: 'the rows of batch {batch} were asked for after foreachBatch had returned',
+    help: 'await toArrow() or toObjects() inside the function, and return its promise',
+    retriable: false,
+  },
   FORMAT_UNKNOWN: {
     what: "unknown {kind} format '{format}': {hint}",
     help: 'use one of the known formats, or register your own on the session',

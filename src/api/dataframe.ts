@@ -171,7 +171,7 @@ export class DataFrame {
   /** Prints the first rows as a table. Static queries only. */
   async show(rows = 20): Promise<void> {
     const sql = await this.#staticSql('show')
-    process.stdout.write(await renderTable(this.#context.connection, sql, rows))
+    process.stdout.write(await renderTable(this.#context.connection, sql, { rows, truncate: 20 }))
   }
 
   #verb(text: Draft['text']): DataFrame {

@@ -133,7 +133,8 @@ export class DataStreamWriter {
       checkpointLocation: settings.checkpointLocation,
       minBatchesToRetain: settings.minBatchesToRetain,
       openSource: (input) => openers.get(input)!(),
-      openSink: (schema) => format.open({ options: sinkOptions, queryName, outputMode, schema, log }),
+      openSink: (schema, queryId) =>
+        format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log }),
       clock,
       log,
     })
@@ -146,6 +147,8 @@ export class DataStreamWriter {
     const format = this.#format()
     const { own, others } = splitOptions(options)
     const settings = parseOptions('the query', QUERY_OPTIONS, own)
+    // Here already, so that a wrong option is found before anything is opened or written.
+    parseOptions(`sink ${format.name}`, format.options, others)
     const plan = await buildPlan(this.#draft, analysis)
     if (!isStreaming(plan)) throw new SluiceError('NOT_STREAMING', {})
     checkShape(plan)

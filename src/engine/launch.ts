@@ -27,7 +27,7 @@ export interface Launch {
   readonly checkpointLocation: string | undefined
   readonly minBatchesToRetain: number
   readonly openSource: (input: StreamInput) => Source
-  readonly openSink: (schema: Schema) => Promise<Sink>
+  readonly openSink: (schema: Schema, queryId: string) => Promise<Sink>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -48,8 +48,6 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       closing.push(() => source.close())
       return source
     })
-    const sink = await query.openSink(program.schema)
-    closing.push(() => sink.close())
     const location = query.checkpointLocation ?? (await temporaryLocation(closing))
     const checkpoint = await Checkpoint.open(await openStorage(location), {
       clock,
@@ -59,6 +57,9 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       versions: { sluice: sluiceVersion, duckdb: duckdbVersion },
     })
     closing.push(() => checkpoint.close())
+    const id = checkpoint.queryId
+    const sink = await query.openSink(program.schema, id)
+    closing.push(() => sink.close())
     const stages = await Stages.prepare(query.database, program, async (operator) =>
       (await checkpoint.state.load(operator)).map(({ file }) => file),
     )
@@ -68,7 +69,6 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       query.minBatchesToRetain,
     )
     const { name, trigger } = query
-    const id = checkpoint.queryId
     return new StreamExecution({
       id,
       runId: clock.uuid(),

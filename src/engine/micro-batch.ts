@@ -3,6 +3,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { BatchIntent } from '../checkpoint/offsets.ts'
 import type { StateFile } from '../checkpoint/state-file.ts'
 import type { Clock } from '../clock.ts'
+import type { Relation } from '../duckdb.ts'
 import { hasCode, reasonOf, SluiceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
@@ -144,7 +145,7 @@ export class MicroBatches {
     batches: readonly (Batch | undefined)[],
     times: StepTimes,
   ): Promise<BatchReport> {
-    const { stages, sink, checkpoint, sources } = this.#parts
+    const { stages, checkpoint, sources } = this.#parts
     const { batchId } = intent
     try {
       await stages.begin(intent.startedAtMs)
@@ -152,7 +153,7 @@ export class MicroBatches {
         for (const [index, batch] of batches.entries()) await stages.attach(index, batch?.records ?? [])
         const relation = await stages.run()
         await checkpoint.assertHeld()
-        await sink.write(batchId, relation)
+        await this.#write(batchId, relation)
         return relation.rows
       })
       const operators = await stages.counts()
@@ -169,6 +170,17 @@ export class MicroBatches {
     } catch (error) {
       await stages.rollback()
       throw batchFailed(batchId, error)
+    }
+  }
+
+  async #write(batchId: number, rows: Relation): Promise<void> {
+    const { sink } = this.#parts
+    try {
+      await sink.write(batchId, rows)
+    } catch (error) {
+      if (error instanceof SluiceError) throw error
+      const params = { sink: sink.description, batch: batchId, reason: reasonOf(error) }
+      throw new SluiceError('SINK_FAILED', params, { cause: error })
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Schema } from '../batch.ts'
 import type { Relation } from '../duckdb.ts'
 import type { Logger } from '../log.ts'
-import type { GivenOptions } from '../options.ts'
+import type { GivenOptions, OptionTable } from '../options.ts'
 import type { OutputMode } from '../output-mode.ts'
 
 export type { OutputMode }
@@ -28,6 +28,8 @@ export interface Sink {
 
 export interface SinkContext {
   readonly options: GivenOptions
+  /** Stays the same across restarts from one checkpoint: with the batch id it names a write for ever. */
+  readonly queryId: string
   readonly queryName: string | undefined
   readonly outputMode: OutputMode
   /** Of the rows to come. */
@@ -35,8 +37,12 @@ export interface SinkContext {
   readonly log: Logger
 }
 
+/** An entry of the registry. What is data here is what `docs/sinks.md` lists. */
 export interface SinkFormat {
   readonly name: string
   readonly modes: readonly OutputMode[]
+  readonly guarantee: Guarantee
+  readonly options: OptionTable
+  /** @throws OPTION_UNKNOWN, OPTION_MISSING, OPTION_INVALID, and what the sink's target has against it */
   open(context: SinkContext): Promise<Sink>
 }
