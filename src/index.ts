@@ -26,6 +26,8 @@ export {
   trim,
   upper,
   when,
+  window,
+  windowTime,
 } from './api/functions.ts'
 export { GroupedData } from './api/grouped-data.ts'
 export { StreamingQuery } from './api/query.ts'

@@ -2,19 +2,20 @@ import type { Table } from 'apache-arrow'
 import type { Schema } from '../batch.ts'
 import { quoted, type Row } from '../duckdb.ts'
 import { SluiceError } from '../errors.ts'
+import { parseDuration } from '../options.ts'
 import { emptyTable } from '../plan/ast.ts'
 import { buildPlan } from '../plan/build.ts'
 import { checkShape } from '../plan/check.ts'
 import { describePlan } from '../plan/describe-plan.ts'
-import { type Draft, draftOver, INPUT } from '../plan/draft.ts'
+import { type Draft, draftOver, INPUT, readsStream, type SqlDraft } from '../plan/draft.ts'
 import { explainPlan } from '../plan/explain.ts'
-import { isStreaming, type Plan, type StreamInput } from '../plan/plan.ts'
+import { isStreaming, type Plan } from '../plan/plan.ts'
 import { toQuery } from '../plan/to-query.ts'
 import { renderTable } from '../sinks/render-table.ts'
 import { type Column, itemOf } from './column.ts'
 import { type ColumnOrName, columnOf } from './functions.ts'
 import { GroupedData } from './grouped-data.ts'
-import { readsStream, type SessionContext } from './session-context.ts'
+import type { SessionContext } from './session-context.ts'
 import { DataStreamWriter } from './writer.ts'
 
 /**
@@ -24,9 +25,9 @@ import { DataStreamWriter } from './writer.ts'
  */
 export class DataFrame {
   readonly #context: SessionContext
-  readonly #draft: Draft | StreamInput
+  readonly #draft: Draft
 
-  constructor(context: SessionContext, draft: Draft | StreamInput) {
+  constructor(context: SessionContext, draft: Draft) {
     this.#context = context
     this.#draft = draft
     Object.freeze(this)
@@ -117,9 +118,33 @@ export class DataFrame {
     return this.#verb(`SELECT * FROM ${INPUT} LIMIT ${Math.trunc(rows)}`)
   }
 
-  /** `SELECT DISTINCT *`; refused on a stream. */
+  /** `SELECT DISTINCT *`: the first of every row. On a stream every row ever seen is remembered, see `dropDuplicates`. */
   distinct(): DataFrame {
-    return this.#verb(`SELECT DISTINCT * FROM ${INPUT}`)
+    return this.dropDuplicates()
+  }
+
+  /**
+   * The first row of every combination of these columns, or of all. With the watermark's column among them, a
+   * combination is forgotten when the watermark passes it; else never.
+   */
+  dropDuplicates(...columns: readonly string[]): DataFrame {
+    return this.#from({ input: this.#draft, distinct: { columns, isWithinWatermark: false } })
+  }
+
+  /** Like `dropDuplicates`, for duplicates that come within the watermark's delay of each other. */
+  dropDuplicatesWithinWatermark(...columns: readonly string[]): DataFrame {
+    return this.#from({ input: this.#draft, distinct: { columns, isWithinWatermark: true } })
+  }
+
+  /**
+   * Says which column is the event time and how much later than the latest row a row may come. Rows later than that
+   * may be dropped, and are counted; windows and keys behind it are finished and forgotten. No effect on a table.
+   *
+   * @param delay such as `30 seconds`
+   * @throws OPTION_INVALID; EVENT_TIME_INVALID when the DataFrame is used
+   */
+  withWatermark(column: string, delay: string): DataFrame {
+    return this.#from({ input: this.#draft, watermark: { column, delayMs: delayMs(delay) } })
   }
 
   /** Lets `session.sql` name this DataFrame. An older view of that name is replaced. */
@@ -174,8 +199,12 @@ export class DataFrame {
     process.stdout.write(await renderTable(this.#context.connection, sql, { rows, truncate: 20 }))
   }
 
-  #verb(text: Draft['text']): DataFrame {
-    return new DataFrame(this.#context, draftOver(this.#draft, text))
+  #verb(text: SqlDraft['text']): DataFrame {
+    return this.#from(draftOver(this.#draft, text))
+  }
+
+  #from(draft: Draft): DataFrame {
+    return new DataFrame(this.#context, Object.freeze(draft))
   }
 
   async #plan(): Promise<Plan> {
@@ -189,4 +218,12 @@ export class DataFrame {
     if (isStreaming(plan)) throw new SluiceError('IS_STREAMING', { call })
     return this.#context.analysis.sql.print(toQuery(plan, { stream: () => emptyTable }))
   }
+}
+
+/** @throws OPTION_INVALID */
+export function delayMs(text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  const expected = 'a duration such as 500ms, 10s or 5 minutes'
+  throw new SluiceError('OPTION_INVALID', { owner: 'the watermark', option: 'delay', value: text, expected })
 }

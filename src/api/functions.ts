@@ -26,6 +26,22 @@ export function expr(sql: string): Column {
   return new Column(sql)
 }
 
+/**
+ * Event-time windows: tumbling, or hopping when a slide is given. Each is a struct with fields `start` and `end`, the
+ * end not included. In `groupBy` the column is called `window`.
+ *
+ * SQL: `"window"("at", '10 minutes', '5 minutes')`
+ *
+ * @param start shifts all windows by so much from the epoch
+ */
+export function window(column: ColumnOrName, size: string, slide?: string, start?: string): Column {
+  const parts = [columnOf(column), size, slide ?? (start === undefined ? undefined : size), start]
+  return callFunction('window', ...parts.filter((part) => part !== undefined))
+}
+
+/** The last moment of a window, for windows of windows. SQL: `window_time("w")` */
+export const windowTime = unary('window_time')
+
 /** Any DuckDB function by its name: `callFunction('levenshtein', col('a'), 'b')`. SQL: `levenshtein("a", 'b')` */
 export function callFunction(name: string, ...args: readonly Operand[]): Column {
   return new Column(`${quoted(name)}(${args.map(sqlOf).join(', ')})`)

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Connection, Database } from '../duckdb.ts'
 import type { Logger } from '../log.ts'
 import type { Analysis } from '../plan/analysis.ts'
-import { type Draft, isDraft } from '../plan/draft.ts'
+import type { Draft, SqlDraft } from '../plan/draft.ts'
 import { lex } from '../plan/lex.ts'
 import type { StreamInput } from '../plan/plan.ts'
 import type { Source } from '../sources/source.ts'
@@ -18,13 +18,13 @@ export interface SessionContext {
   readonly log: Logger
   readonly streams: StreamingQueries
   /** Temporary views by lower-case name. */
-  readonly views: Map<string, Draft | StreamInput>
+  readonly views: Map<string, Draft>
   /** How to open what `load()` described. */
   readonly openers: WeakMap<StreamInput, () => Source>
 }
 
 /** SQL over the views of a session as they are now; replacing a view later does not change what was written before. */
-export function draftOf(text: string, views: ReadonlyMap<string, Draft | StreamInput>): Draft {
+export function draftOf(text: string, views: ReadonlyMap<string, Draft>): SqlDraft {
   const words = lex(text).flatMap(({ kind, text: word }) =>
     kind === 'word' ? [word.toLowerCase()] : kind === 'quoted' ? [word.slice(1, -1).toLowerCase()] : [],
   )
@@ -33,9 +33,4 @@ export function draftOf(text: string, views: ReadonlyMap<string, Draft | StreamI
     return view ? [[word, view] as const] : []
   })
   return Object.freeze({ text, inputs: new Map(named) })
-}
-
-/** Whether a stream is anywhere below. */
-export function readsStream(input: Draft | StreamInput): boolean {
-  return isDraft(input) ? [...input.inputs.values()].some(readsStream) : true
 }

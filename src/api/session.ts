@@ -6,6 +6,7 @@ import { didYouMean } from '../options.ts'
 import { Analysis } from '../plan/analysis.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
 import { TEXT_OF_MACRO } from '../plan/rules/blob-as-text.ts'
+import { WINDOW_MACROS } from '../plan/rules/event-time-windows.ts'
 import { DataFrame } from './dataframe.ts'
 import type { StreamingQuery } from './query.ts'
 import { DataStreamReader } from './reader.ts'
@@ -33,7 +34,7 @@ export class Session {
   static async create(options: SessionOptions = {}): Promise<Session> {
     const database = await Database.open()
     const connection = await database.connect()
-    await connection.run(TEXT_OF_MACRO)
+    for (const macro of [TEXT_OF_MACRO, ...WINDOW_MACROS]) await connection.run(macro)
     await connection.run(`SET VARIABLE ${BATCH_TIME} = now()`)
     return new Session({
       database,

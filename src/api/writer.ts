@@ -8,7 +8,7 @@ import { checkOutputMode, checkShape } from '../plan/check.ts'
 import type { Draft } from '../plan/draft.ts'
 import { explainPlan, explainProgram } from '../plan/explain.ts'
 import { incremental } from '../plan/incremental.ts'
-import { isStreaming, type StreamInput } from '../plan/plan.ts'
+import { isStreaming } from '../plan/plan.ts'
 import { type ForeachBatch, foreachBatchFormat } from '../sinks/foreach-batch.ts'
 import { sinkFormat } from '../sinks/index.ts'
 import type { SinkFormat } from '../sinks/sink.ts'
@@ -26,6 +26,16 @@ export const QUERY_OPTIONS = {
     min: 1,
     default: '100',
     doc: 'batches of the checkpoint that are kept to go back to',
+  },
+  multipleWatermarkPolicy: {
+    kind: 'text',
+    default: 'min',
+    oneOf: ['min', 'max'],
+    doc: 'which of several watermarks is that of the query: the slowest or the fastest',
+  },
+  watermarkMaxAhead: {
+    kind: 'duration',
+    doc: 'event times further than this after the time of the batch do not move the watermark; without it all do',
   },
 } as const satisfies OptionTable
 
@@ -48,10 +58,10 @@ const UNSET: Settings = {
 /** Says how a query is to be written, then starts it. Immutable; every call gives a new one. */
 export class DataStreamWriter {
   readonly #context: SessionContext
-  readonly #draft: Draft | StreamInput
+  readonly #draft: Draft
   readonly #settings: Settings
 
-  constructor(context: SessionContext, draft: Draft | StreamInput, settings: Settings = UNSET) {
+  constructor(context: SessionContext, draft: Draft, settings: Settings = UNSET) {
     this.#context = context
     this.#draft = draft
     this.#settings = settings
@@ -132,6 +142,8 @@ export class DataStreamWriter {
       trigger,
       checkpointLocation: settings.checkpointLocation,
       minBatchesToRetain: settings.minBatchesToRetain,
+      watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
+      maxAheadMs: settings.watermarkMaxAhead,
       openSource: (input) => openers.get(input)!(),
       openSink: (schema, queryId) =>
         format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log }),

@@ -16,6 +16,7 @@ import { MicroBatches } from './micro-batch.ts'
 import { Stages } from './stages.ts'
 import { StreamExecution } from './stream-execution.ts'
 import type { Trigger } from './trigger.ts'
+import type { WatermarkPolicy } from './watermark.ts'
 
 /** Everything about a query that is decided before it starts. */
 export interface Launch {
@@ -26,6 +27,8 @@ export interface Launch {
   /** Absent: a temporary directory that goes with the query. */
   readonly checkpointLocation: string | undefined
   readonly minBatchesToRetain: number
+  readonly watermarkPolicy: WatermarkPolicy
+  readonly maxAheadMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
   readonly openSink: (schema: Schema, queryId: string) => Promise<Sink>
   readonly clock: Clock
@@ -60,13 +63,20 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     const id = checkpoint.queryId
     const sink = await query.openSink(program.schema, id)
     closing.push(() => sink.close())
-    const stages = await Stages.prepare(query.database, program, async (operator) =>
+    const watermarkMs = checkpoint.lastIntent?.watermarkMs ?? null
+    const stages = await Stages.prepare(query.database, program, watermarkMs, async (operator) =>
       (await checkpoint.state.load(operator)).map(({ file }) => file),
     )
     closing.push(() => stages.close())
     const batches = await MicroBatches.resume(
       { sources, stages, sink, checkpoint, clock, log },
-      query.minBatchesToRetain,
+      {
+        minBatchesToRetain: query.minBatchesToRetain,
+        delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
+        watermarkPolicy: query.watermarkPolicy,
+        maxAheadMs: query.maxAheadMs,
+        waitsForWatermark: program.waitsForWatermark,
+      },
     )
     const { name, trigger } = query
     return new StreamExecution({

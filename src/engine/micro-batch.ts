@@ -9,7 +9,8 @@ import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import { StepTimes } from './progress.ts'
-import type { OperatorCounts, Stages } from './stages.ts'
+import type { EventTimeSpan, OperatorCounts, Stages } from './stages.ts'
+import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
 
 /** What a query is made of once everything is open. */
 export interface Machinery {
@@ -26,6 +27,8 @@ export interface BatchReport {
   readonly intent: BatchIntent
   readonly rowsOut: number
   readonly operators: readonly OperatorCounts[]
+  /** Of each watermark's rows. */
+  readonly eventTimes: readonly EventTimeSpan[]
   readonly durationMs: Readonly<Record<string, number>>
   readonly metrics: readonly Readonly<Record<string, Json>>[]
 }
@@ -33,8 +36,20 @@ export interface BatchReport {
 export interface Outcome {
   /** Absent when nothing moved: then no batch ran and nothing was logged. */
   readonly report?: BatchReport
-  /** Every source stood at its tip. */
+  /** Every source stood at its tip, and no operator holds back rows that the watermark has passed. */
   readonly drained: boolean
+}
+
+/** How a query wants its batches. */
+export interface BatchSettings {
+  readonly minBatchesToRetain: number
+  /** Of each watermark of the query. */
+  readonly delaysMs: readonly number[]
+  readonly watermarkPolicy: WatermarkPolicy
+  /** Event times further than this after the batch's own time do not move the watermark. */
+  readonly maxAheadMs: number | undefined
+  /** Whether a watermark that moved is worth a batch without rows. */
+  readonly waitsForWatermark: boolean
 }
 
 /**
@@ -54,18 +69,21 @@ const BATCHES_PER_PURGE = 20
  */
 export class MicroBatches {
   readonly #parts: Machinery
-  readonly #minBatchesToRetain: number
+  readonly #settings: BatchSettings
+  readonly #watermark: WatermarkClock
   /** Where each source's next batch starts. */
   #positions: readonly Position[]
 
-  private constructor(parts: Machinery, minBatchesToRetain: number, positions: readonly Position[]) {
+  private constructor(parts: Machinery, settings: BatchSettings, positions: readonly Position[]) {
     this.#parts = parts
-    this.#minBatchesToRetain = minBatchesToRetain
+    this.#settings = settings
+    const { delaysMs, watermarkPolicy } = settings
+    this.#watermark = new WatermarkClock(delaysMs, watermarkPolicy, parts.checkpoint.nextWatermarkMs)
     this.#positions = positions
   }
 
   /** Continues where the checkpoint stands, or pins where each source begins. */
-  static async resume(parts: Machinery, minBatchesToRetain: number): Promise<MicroBatches> {
+  static async resume(parts: Machinery, settings: BatchSettings): Promise<MicroBatches> {
     const { sources, checkpoint, log } = parts
     const positions: Position[] = []
     for (const [index, source] of sources.entries()) {
@@ -84,7 +102,7 @@ export class MicroBatches {
         positions.push(known)
       }
     }
-    return new MicroBatches(parts, minBatchesToRetain, positions)
+    return new MicroBatches(parts, settings, positions)
   }
 
   /** Runs the batch again that a crash left logged but not committed, with its logged rows and time. */
@@ -122,7 +140,8 @@ export class MicroBatches {
     )
     const drained = reads.every((read) => read.drained)
     // What was read but not logged is read again by the next start: stopping here loses nothing.
-    if (signal.aborted || reads.every((read) => !read.batch)) return { drained }
+    if (signal.aborted) return { drained }
+    if (reads.every((read) => !read.batch) && !this.#isHeldBack()) return { drained }
     const batches = reads.map((read) => read.batch)
     const intent: BatchIntent = {
       batchId: checkpoint.last + 1,
@@ -137,7 +156,15 @@ export class MicroBatches {
       }),
     }
     await times.of('walCommit', () => checkpoint.logIntent(intent))
-    return { report: await this.#run(intent, batches, times), drained }
+    const report = await this.#run(intent, batches, times)
+    return { report, drained: drained && !this.#isHeldBack() }
+  }
+
+  /** Whether the watermark moved past rows that an operator has not handed on. */
+  #isHeldBack(): boolean {
+    const { lastIntent, nextWatermarkMs } = this.#parts.checkpoint
+    if (!this.#settings.waitsForWatermark || nextWatermarkMs === null) return false
+    return nextWatermarkMs > (lastIntent?.watermarkMs ?? Number.NEGATIVE_INFINITY)
   }
 
   async #run(
@@ -148,7 +175,14 @@ export class MicroBatches {
     const { stages, checkpoint, sources } = this.#parts
     const { batchId } = intent
     try {
-      await stages.begin(intent.startedAtMs)
+      const timeMs = intent.startedAtMs
+      await stages.begin({
+        batchId,
+        timeMs,
+        watermarkMs: intent.watermarkMs,
+        lateBeforeMs: checkpoint.lastIntent?.watermarkMs ?? null,
+        eventTimeLimitMs: this.#settings.maxAheadMs === undefined ? null : timeMs + this.#settings.maxAheadMs,
+      })
       const rows = await times.of('addBatch', async () => {
         for (const [index, batch] of batches.entries()) await stages.attach(index, batch?.records ?? [])
         const relation = await stages.run()
@@ -157,16 +191,18 @@ export class MicroBatches {
         return relation.rows
       })
       const operators = await stages.counts()
+      const eventTimes = await stages.eventTimes()
+      this.#watermark.observe(eventTimes.map((span) => span.greatestMs))
       const state = await times.of('stateCommit', () => this.#saveState(batchId, operators))
       const { epoch } = checkpoint
       await times.of('commitOffsets', () =>
-        checkpoint.logCommit({ batchId, epoch, nextWatermarkMs: intent.watermarkMs, state }),
+        checkpoint.logCommit({ batchId, epoch, nextWatermarkMs: this.#watermark.currentMs, state }),
       )
       await stages.commit()
       this.#positions = intent.sources.map(({ range }) => range.end)
-      if (batchId % BATCHES_PER_PURGE === 0) await checkpoint.purge(this.#minBatchesToRetain)
+      if (batchId % BATCHES_PER_PURGE === 0) await checkpoint.purge(this.#settings.minBatchesToRetain)
       const metrics = sources.map((source) => source.metrics())
-      return { intent, rowsOut: rows, operators, durationMs: times.finish(), metrics }
+      return { intent, rowsOut: rows, operators, eventTimes, durationMs: times.finish(), metrics }
     } catch (error) {
       await stages.rollback()
       throw batchFailed(batchId, error)

@@ -20,7 +20,11 @@ export interface Progress {
     readonly operatorName: string
     readonly numRowsTotal: number
     readonly numRowsUpdated: number
+    /** Rows that came too late for it; nothing is dropped uncounted. */
+    readonly numRowsDroppedByWatermark: number
   }[]
+  /** Event time of the batch's rows and the watermark it ran under, ISO-8601; only what there is. */
+  readonly eventTime: Readonly<Partial<Record<'min' | 'max' | 'avg' | 'watermark', string>>>
   readonly sources: readonly {
     readonly description: string
     readonly startOffset: Position

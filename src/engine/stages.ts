@@ -3,11 +3,31 @@ import { type Connection, type Database, literal, Relation } from '../duckdb.ts'
 import type { Program } from '../plan/incremental.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
 
-/** Rows that one operator keeps. */
+/** Rows that one operator keeps, brought in and dropped. */
 export interface OperatorCounts {
   readonly operatorName: string
   readonly numRowsTotal: number
   readonly numRowsUpdated: number
+  /** Rows of the batch that came too late. */
+  readonly numRowsDroppedByWatermark: number
+}
+
+/** Event time of the rows of a batch, epoch milliseconds; null without rows. */
+export interface EventTimeSpan {
+  readonly leastMs: number | null
+  readonly greatestMs: number | null
+  readonly averageMs: number | null
+}
+
+/** What a batch is run under; logged, so that a replay runs under the same. */
+export interface BatchSetting {
+  readonly batchId: number
+  readonly timeMs: number
+  readonly watermarkMs: number | null
+  /** The watermark of the batch before. */
+  readonly lateBeforeMs: number | null
+  /** Event times after it do not move the watermark. */
+  readonly eventTimeLimitMs: number | null
 }
 
 const RESULT = 'result'
@@ -27,26 +47,29 @@ export class Stages {
     this.#connection = connection
   }
 
-  /** Creates the tables of a program and fills its state from files, oldest first for every operator. */
+  /** Creates the tables of a program, fills its state from files, and forgets what the watermark had let it forget. */
   static async prepare(
     database: Database,
     program: Program,
+    watermarkMs: number | null,
     stateFiles: (operator: string) => Promise<readonly string[]>,
   ): Promise<Stages> {
     const connection = await database.connect()
     const stages = new Stages(program, connection)
+    await stages.#set({ batchId: -1, timeMs: 0, watermarkMs, lateBeforeMs: null, eventTimeLimitMs: null })
     for (const { table, input } of program.sources) await connection.attach(table, input.schema, [])
-    await stages.#setBatchTime(0)
+    for (const { keep } of program.watermarks) await connection.run(keep)
     for (const operator of program.operators) {
-      for (const statement of operator.create) await connection.run(statement)
+      for (const statement of operator.prepare) await connection.run(statement)
       const files = await stateFiles(operator.name)
       if (files.length > 0) await connection.run(operator.load(files))
+      for (const statement of operator.evict) await connection.run(statement)
     }
     return stages
   }
 
-  async begin(batchTimeMs: number): Promise<void> {
-    await this.#setBatchTime(batchTimeMs)
+  async begin(setting: BatchSetting): Promise<void> {
+    await this.#set(setting)
     await this.#connection.run('BEGIN')
   }
 
@@ -58,13 +81,27 @@ export class Stages {
 
   /** Folds the batch into the state and answers the rows to write. */
   async run(): Promise<Relation> {
+    for (const { keep } of this.#program.watermarks) await this.#connection.run(keep)
     for (const operator of this.#program.operators) {
-      await this.#connection.run(operator.delta)
-      await this.#connection.run(operator.merge)
+      for (const statement of operator.run) await this.#connection.run(statement)
     }
     await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${RESULT} AS ${this.#program.emit}`)
+    for (const operator of this.#program.operators) {
+      for (const statement of operator.evict) await this.#connection.run(statement)
+    }
     const rows = Number(await this.#connection.value(`SELECT count(*) FROM ${RESULT}`))
     return new Relation(this.#connection, RESULT, this.#program.schema, rows)
+  }
+
+  /** One span for each watermark of the program. */
+  async eventTimes(): Promise<EventTimeSpan[]> {
+    const spans: EventTimeSpan[] = []
+    for (const { eventTime } of this.#program.watermarks) {
+      const [row] = await this.#connection.rows(eventTime)
+      const ms = (name: string) => (row?.[name] === null ? null : Number(row?.[name]))
+      spans.push({ leastMs: ms('least'), greatestMs: ms('greatest'), averageMs: ms('average') })
+    }
+    return spans
   }
 
   /** Writes an operator's state, or only what this batch changed of it, to a Parquet file that does not exist yet. */
@@ -76,12 +113,13 @@ export class Stages {
 
   async counts(): Promise<OperatorCounts[]> {
     const counts: OperatorCounts[] = []
-    for (const operator of this.#program.operators) {
-      const [row] = await this.#connection.rows(operator.counts)
+    for (const { name, counts: select, late } of this.#program.operators) {
+      const [row] = await this.#connection.rows(select)
       counts.push({
-        operatorName: operator.name,
+        operatorName: name,
         numRowsTotal: Number(row?.['total']),
         numRowsUpdated: Number(row?.['updated']),
+        numRowsDroppedByWatermark: late === undefined ? 0 : Number(await this.#connection.value(late)),
       })
     }
     return counts
@@ -100,7 +138,17 @@ export class Stages {
     this.#connection.close()
   }
 
-  async #setBatchTime(ms: number): Promise<void> {
-    await this.#connection.run(`SET VARIABLE ${BATCH_TIME} = make_timestamptz(${Math.round(ms) * 1000})`)
+  async #set({ batchId, timeMs, watermarkMs, lateBeforeMs, eventTimeLimitMs }: BatchSetting): Promise<void> {
+    const moment = (ms: number | null) =>
+      ms === null ? 'NULL::TIMESTAMP' : `make_timestamp(${Math.round(ms) * 1000})`
+    const variables = {
+      batch_id: `${batchId}::BIGINT`,
+      [BATCH_TIME]: `make_timestamptz(${Math.round(timeMs) * 1000})`,
+      watermark: moment(watermarkMs),
+      late_before: moment(lateBeforeMs),
+      event_time_limit: eventTimeLimitMs === null ? 'NULL::DOUBLE' : `${eventTimeLimitMs}::DOUBLE`,
+    }
+    for (const [name, value] of Object.entries(variables))
+      await this.#connection.run(`SET VARIABLE ${name} = ${value}`)
   }
 }

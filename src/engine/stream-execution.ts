@@ -194,6 +194,7 @@ function progressOf(parts: Execution, report: BatchReport): Progress {
     ...(rate === undefined ? {} : { processedRowsPerSecond: rate }),
     durationMs,
     stateOperators: report.operators,
+    eventTime: eventTimeOf(report),
     sources: intent.sources.map((source, index) => ({
       description: parts.sources[index]?.description ?? '',
       startOffset: source.range.start,
@@ -203,4 +204,29 @@ function progressOf(parts: Execution, report: BatchReport): Progress {
     })),
     sink: { description: parts.sink.description, numOutputRows: report.rowsOut },
   })
+}
+
+function eventTimeOf({ intent, eventTimes }: BatchReport): Progress['eventTime'] {
+  const iso = (name: string, values: readonly (number | null)[], pick: (...ms: number[]) => number) => {
+    const known = values.filter((value) => value !== null)
+    return known.length > 0 ? { [name]: new Date(pick(...known)).toISOString() } : {}
+  }
+  return {
+    ...iso(
+      'min',
+      eventTimes.map((span) => span.leastMs),
+      Math.min,
+    ),
+    ...iso(
+      'max',
+      eventTimes.map((span) => span.greatestMs),
+      Math.max,
+    ),
+    ...iso(
+      'avg',
+      eventTimes.slice(0, 1).map((span) => span.averageMs),
+      Math.max,
+    ),
+    ...iso('watermark', [intent.watermarkMs], Math.max),
+  }
 }

@@ -232,3 +232,48 @@ export function statement(node: Query): Statement {
 export function subqueryRef(query: Query, alias: string, columns: readonly string[] = []): SubqueryRef {
   return { type: 'SUBQUERY', alias, sample: null, subquery: statement(query), column_name_alias: columns }
 }
+
+export interface WindowCall extends Expression {
+  readonly class: 'WINDOW'
+  readonly function_name: string
+  readonly partitions: readonly Expression[]
+  readonly orders: OrderModifier['orders']
+}
+
+export const isWindowCall = (node: Expression): node is WindowCall => node.class === 'WINDOW'
+
+/** `row_number() OVER (PARTITION BY … ORDER BY …)` */
+export function rowNumber(partitions: readonly Expression[], orders: OrderModifier['orders']): WindowCall {
+  return {
+    class: 'WINDOW',
+    type: 'WINDOW_ROW_NUMBER',
+    alias: '',
+    function_name: 'row_number',
+    schema: '',
+    catalog: '',
+    children: [],
+    partitions,
+    orders,
+    start: 'UNBOUNDED_PRECEDING',
+    end: 'CURRENT_ROW_RANGE',
+    start_expr: null,
+    end_expr: null,
+    offset_expr: null,
+    default_expr: null,
+    ignore_nulls: false,
+    filter_expr: null,
+    exclude_clause: 'NO_OTHER',
+    distinct: false,
+    arg_orders: [],
+  }
+}
+
+export function integer(value: number): Expression {
+  const type = { id: 'INTEGER', type_info: null }
+  return { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', value: { type, is_null: false, value } }
+}
+
+/** `left <= most` */
+export function atMost(left: Expression, most: number): Expression {
+  return { class: 'COMPARISON', type: 'COMPARE_LESSTHANOREQUALTO', alias: '', left, right: integer(most) }
+}

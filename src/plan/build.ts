@@ -1,3 +1,5 @@
+import { SluiceError } from '../errors.ts'
+import { didYouMean } from '../options.ts'
 import type { Analysis } from './analysis.ts'
 import {
   type BaseTable,
@@ -12,6 +14,7 @@ import {
   isSetOperation,
   isSubquery,
   isSubqueryRef,
+  isWindowCall,
   type JoinRef,
   type Query,
   type SelectQuery,
@@ -21,15 +24,19 @@ import {
 } from './ast.ts'
 import { refused } from './check.ts'
 import { analysisQuery, describePlan } from './describe-plan.ts'
-import { type Draft, INPUT, isDraft } from './draft.ts'
+import { type DedupDraft, type Draft, INPUT, type SqlDraft, type WatermarkDraft } from './draft.ts'
+import { eventTimes } from './event-time.ts'
+import { expandHops } from './expand-hops.ts'
 import { group, isGrouped } from './group.ts'
 import { withNames } from './item-names.ts'
-import { isStreaming, type Plan, type StreamInput } from './plan.ts'
+import { isStreaming, type Plan, watermarksOf } from './plan.ts'
 import { batchTime } from './rules/batch-time.ts'
 import { blobAsText } from './rules/blob-as-text.ts'
+import { eventTimeWindows, oneWindowEach } from './rules/event-time-windows.ts'
 import { unqualify } from './rules/unqualify.ts'
 import { replaceTables, tablesIn } from './tables.ts'
 import { toQuery } from './to-query.ts'
+import { topN } from './top-n.ts'
 import { walk } from './walk.ts'
 
 /** What a name after FROM stands for. */
@@ -38,23 +45,73 @@ type Scope = ReadonlyMap<string, Plan>
 /**
  * Parses and analyses a draft and everything below it.
  *
- * @throws SQL_SYNTAX, SQL_INVALID (as DuckDB's own binder sees the text), STREAMING_UNSUPPORTED
+ * @throws SQL_SYNTAX, SQL_INVALID (as DuckDB's own binder sees the text), STREAMING_UNSUPPORTED, EVENT_TIME_INVALID
  */
-export async function buildPlan(draft: Draft | StreamInput, analysis: Analysis): Promise<Plan> {
-  if (!isDraft(draft)) return { kind: 'scan', input: draft }
+export async function buildPlan(draft: Draft, analysis: Analysis): Promise<Plan> {
+  if ('inputs' in draft) return buildSql(draft, analysis)
+  if (!('input' in draft)) return { kind: 'scan', input: draft }
+  const child = await buildPlan(draft.input, analysis)
+  return 'watermark' in draft ? watermarked(child, draft, analysis) : deduplicated(child, draft, analysis)
+}
+
+async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
   const scope = new Map<string, Plan>()
   for (const [name, input] of draft.inputs) scope.set(name, await buildPlan(input, analysis))
   const query = await analysis.sql.parse(await textOf(draft, scope, analysis))
   const used = tablesIn(query).map((table) => table.table_name.toLowerCase())
   const reachable = new Map([...scope].filter(([name]) => used.includes(name)))
-  if ([...reachable.values()].some(isStreaming)) refuseWindows(query)
-  await validate(query, reachable, analysis)
-  return new Builder(analysis, await analysis.aggregates()).query(query, reachable)
+  if (![...reachable.values()].some(isStreaming)) {
+    await validate(query, reachable, analysis)
+    return new Builder(analysis, await analysis.aggregates()).query(query, reachable)
+  }
+  const streaming = eventTimeWindows(query)
+  refuseSessions(streaming)
+  await validate(oneWindowEach(streaming), reachable, analysis)
+  return new Builder(analysis, await analysis.aggregates()).query(streaming, reachable)
 }
 
-async function textOf(draft: Draft, scope: Scope, analysis: Analysis): Promise<string> {
+async function textOf(draft: SqlDraft, scope: Scope, analysis: Analysis): Promise<string> {
   if (typeof draft.text === 'string') return draft.text
   return draft.text(await describePlan(scope.get(INPUT) as Plan, analysis))
+}
+
+async function watermarked(child: Plan, { watermark }: WatermarkDraft, analysis: Analysis): Promise<Plan> {
+  if (!isStreaming(child)) return child
+  const columns = await describePlan(child, analysis)
+  const field = columns.find(({ name }) => name.toLowerCase() === watermark.column.toLowerCase())
+  const refuse = (reason: string) =>
+    new SluiceError('EVENT_TIME_INVALID', { column: watermark.column, reason })
+  if (!field)
+    throw refuse(
+      didYouMean(
+        watermark.column,
+        columns.map(({ name }) => name),
+      ),
+    )
+  if (!field.type.startsWith('TIMESTAMP')) throw refuse(`it is a ${field.type}`)
+  if (eventTimes(child).size > 0) throw refuse('a watermark stands below it already')
+  return { kind: 'watermark', child, column: field.name, delayMs: watermark.delayMs }
+}
+
+async function deduplicated(child: Plan, { distinct }: DedupDraft, analysis: Analysis): Promise<Plan> {
+  const columns = await describePlan(child, analysis)
+  for (const column of distinct.columns) {
+    if (columns.some(({ name }) => name.toLowerCase() === column.toLowerCase())) continue
+    const reason = `dropDuplicates('${column}'): ${didYouMean(
+      column,
+      columns.map(({ name }) => name),
+    )}`
+    throw new SluiceError('SQL_INVALID', { reason })
+  }
+  const delay = watermarksOf(child).map(({ delayMs }) => delayMs)
+  if (distinct.isWithinWatermark && eventTimes(child).size === 0)
+    throw new SluiceError('WATERMARK_REQUIRED', { call: 'dropDuplicatesWithinWatermark' })
+  return {
+    kind: 'dedup',
+    child,
+    keys: distinct.columns,
+    withinMs: distinct.isWithinWatermark ? Math.max(...delay) : undefined,
+  }
 }
 
 /** Lets DuckDB's binder judge the text as it was written, so that its messages speak of the user's own names. */
@@ -143,21 +200,24 @@ class Builder {
       if (plan.columns.length === 0 && !mentions(select, plan.name)) plan = plan.child
     }
     if (select.where_clause) plan = { kind: 'filter', child: plan, predicate: select.where_clause }
+    ;({ plan, select } = await expandHops(plan, select, this.#analysis.sql))
     if (isGrouped(select, this.#aggregates)) {
+      if (select.qualify) throw refused('window-function')
       const columns = await describePlan(plan, this.#analysis)
       const grouped = await group(plan, select, columns, this.#aggregates, this.#analysis.sql)
-      return this.#arranged(grouped.plan, grouped.select)
+      return this.#arranged(distinctRows(grouped.plan, select), grouped.select)
     }
+    if (select.qualify) ({ plan, select } = topN(plan, select))
+    refuseWindowCalls(select)
     const isIdentity = select.select_list.length === 1 && isBareStar(select.select_list[0] as Expression)
     if (!isIdentity) plan = { kind: 'project', child: plan, items: select.select_list }
-    return this.#arranged(plan, select)
+    return this.#arranged(distinctRows(plan, select), select)
   }
 
   /** Names fixed, streaming's own meaning of a few functions put in, static subqueries made self-contained. */
   async #prepared(query: SelectQuery, scope: Scope): Promise<SelectQuery> {
     for (const part of [query.select_list, query.where_clause, query.having, query.modifiers]) {
       walk(part, (node) => {
-        if (node.class === 'WINDOW') throw refused('window-function')
         if (isSubquery(node) && this.#readsStream(node, scope)) throw refused('stream-in-subquery')
         return undefined
       })
@@ -209,23 +269,34 @@ class Builder {
   }
 }
 
+/** Window functions that no clause of ours has made an operator of. */
+function refuseWindowCalls(select: SelectQuery): void {
+  walk([select.select_list, select.where_clause, select.modifiers], (node) => {
+    if (isWindowCall(node)) throw refused('window-function')
+    return undefined
+  })
+}
+
+/** SELECT DISTINCT: the first of every row. */
+function distinctRows(child: Plan, select: SelectQuery): Plan {
+  const distinct = select.modifiers.find((modifier) => modifier.type === 'DISTINCT_MODIFIER')
+  if (!distinct) return child
+  if ((distinct['distinct_on_targets'] as readonly unknown[]).length > 0) throw refused('distinct-on')
+  return { kind: 'dedup', child, keys: [], withinMs: undefined }
+}
+
 const NO_STREAMS = { stream: () => emptyTable }
 
-const EVENT_TIME_WINDOWS = new Set(['window', 'tumble', 'hop', 'session_window', 'window_time'])
-
-/** Before binding, since DuckDB does not know these functions. */
-function refuseWindows(query: Query): void {
+/** Before binding, since DuckDB does not know the function. */
+function refuseSessions(query: Query): void {
   walk(query, (node) => {
-    if (isFunction(node) && EVENT_TIME_WINDOWS.has(node.function_name.toLowerCase()))
-      throw refused('event-time-window')
+    if (isFunction(node) && node.function_name.toLowerCase() === 'session_window')
+      throw refused('session-window')
     return undefined
   })
 }
 
 function refuseClauses(query: SelectQuery): void {
-  if (query.modifiers.some((modifier) => modifier.type === 'DISTINCT_MODIFIER'))
-    throw refused('select-distinct')
-  if (query.qualify) throw refused('qualify')
   if (query.sample) throw refused('sample')
   if (query.group_sets.length > 1) throw refused('grouping-sets')
 }

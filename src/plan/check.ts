@@ -1,26 +1,37 @@
 import { SluiceError } from '../errors.ts'
 import type { OutputMode } from '../output-mode.ts'
-import { aggregatesOf, nodesOf, type Plan } from './plan.ts'
+import { eventTimeOf, eventTimes } from './event-time.ts'
+import { type Aggregate, aggregatesOf, childrenOf, isStreaming, nodesOf, type Plan } from './plan.ts'
 
 /**
  * Everything a streaming query may not do, in one list: what it is, why, and what to write instead.
  * `sql/unsupported/<key>.sql` shows each one, and a test runs them all.
  */
 export const REFUSALS = {
-  'select-distinct': {
-    what: 'SELECT DISTINCT on a stream',
-    why: 'every row ever seen would have to be remembered',
-    instead: 'GROUP BY the columns in update mode',
+  'session-window': {
+    what: 'session_window on a stream',
+    why: 'sessions that grow together across batches are not merged yet',
+    instead: 'a tumbling or hopping window',
+  },
+  'distinct-on': {
+    what: 'DISTINCT ON on a stream',
+    why: 'which row of a key is the one may change with every batch',
+    instead: 'dropDuplicates for the first to come, or QUALIFY row_number() … = 1 in update mode',
+  },
+  'several-hops': {
+    what: 'more than one hopping window in one SELECT',
+    why: 'every row would stand in every pair of them',
+    instead: 'one hopping window, or a query for each',
+  },
+  'top-n-mode': {
+    what: 'row_number() … <= n on a stream in append or complete mode',
+    why: 'rows still to come may push a row out again',
+    instead: 'outputMode update',
   },
   'window-function': {
     what: 'a window function (OVER) on a stream',
     why: 'rows still to come would change answers already given',
-    instead: 'aggregate with GROUP BY',
-  },
-  qualify: {
-    what: 'QUALIFY on a stream',
-    why: 'it filters by a window function, which rows still to come would change',
-    instead: 'aggregate with GROUP BY, for example max(…)',
+    instead: 'GROUP BY, or QUALIFY row_number() OVER (PARTITION BY … ORDER BY …) <= n in update mode',
   },
   'grouping-sets': {
     what: 'GROUPING SETS, ROLLUP or CUBE on a stream',
@@ -62,25 +73,10 @@ export const REFUSALS = {
     why: 'a recursion needs its whole input at once',
     instead: 'a recursion over a static table',
   },
-  'aggregate-function': {
-    what: 'an aggregate function other than count, sum, avg, min and max on a stream',
-    why: 'its state cannot be merged from batch to batch yet',
-    instead: 'count, sum, avg, min or max',
-  },
-  'event-time-window': {
-    what: 'window, tumble, hop and session_window on a stream',
-    why: 'event-time windows need a watermark to be emitted and forgotten, which the engine does not keep yet',
-    instead: "GROUP BY time_bucket(INTERVAL '1 minute', at) in update or complete mode",
-  },
-  'distinct-aggregate': {
-    what: 'DISTINCT or ORDER BY inside an aggregate on a stream',
-    why: 'every value ever seen would have to be remembered',
-    instead: 'two queries: GROUP BY the value first',
-  },
   'nested-aggregate': {
-    what: 'an aggregate over an aggregate on a stream',
+    what: 'a stateful operator over an aggregation whose groups no watermark closes, or in update or complete mode',
     why: 'results of the inner one change, and the outer one would have to take rows back',
-    instead: 'a second query over the sink of the first',
+    instead: 'windows under a watermark in append mode, or a second query over the sink of the first',
   },
   'union-above-aggregate': {
     what: 'a union or join above an aggregate on a stream',
@@ -93,9 +89,9 @@ export const REFUSALS = {
     instead: 'outputMode complete with an aggregation, or sort in the reader of the sink',
   },
   'aggregate-in-append': {
-    what: 'an aggregation in append mode',
+    what: 'an aggregation in append mode whose groups no watermark closes',
     why: 'a group may still change, and append cannot take a row back',
-    instead: 'outputMode update or complete',
+    instead: 'withWatermark and a window of that column in GROUP BY, or outputMode update or complete',
   },
   'complete-without-aggregate': {
     what: 'complete mode without an aggregation',
@@ -113,29 +109,47 @@ export function refused(key: Refusal): SluiceError {
 }
 
 /**
- * The refusals that depend on the whole plan or on the output mode; those that show in one clause are raised
- * while the plan is built.
+ * The refusals that depend on the whole plan and the output mode; those that show in one clause are raised while the
+ * plan is built.
  *
  * @throws STREAMING_UNSUPPORTED
  */
 export function checkOutputMode(plan: Plan, mode: OutputMode): void {
   const aggregates = aggregatesOf(plan)
-  if (aggregates.length > 0 && mode === 'append') throw refused('aggregate-in-append')
-  if (aggregates.length === 0 && mode === 'complete') throw refused('complete-without-aggregate')
-  if (mode !== 'complete' && nodesOf(plan).some((node) => node.kind === 'arrange')) {
-    throw refused('order-without-complete')
+  if (aggregates.length === 0 && mode === 'complete') {
+    throw refused(
+      nodesOf(plan).some((node) => node.kind === 'top-n') ? 'top-n-mode' : 'complete-without-aggregate',
+    )
   }
+  if (mode === 'append' && aggregates.some((aggregate) => !isClosedByWatermark(aggregate))) {
+    throw refused(aggregates.length > 1 ? 'nested-aggregate' : 'aggregate-in-append')
+  }
+  for (const node of nodesOf(plan)) {
+    if (node.kind === 'top-n' && mode !== 'update') throw refused('top-n-mode')
+    if (node.kind === 'arrange' && mode !== 'complete') throw refused('order-without-complete')
+    const isStateful = node.kind === 'aggregate' || node.kind === 'dedup' || node.kind === 'top-n'
+    if (isStateful && mode !== 'append' && changesRows(node.child)) throw refused('nested-aggregate')
+  }
+}
+
+/** Whether rows below may be handed on once more, changed. */
+function changesRows(plan: Plan): boolean {
+  return nodesOf(plan).some((node) => node.kind === 'aggregate' || node.kind === 'top-n')
+}
+
+/** Whether a group is final once the watermark has passed it. */
+function isClosedByWatermark(aggregate: Aggregate): boolean {
+  const below = eventTimes(aggregate.child)
+  return aggregate.keys.some(({ expression }) => eventTimeOf(expression, below) !== undefined)
 }
 
 /** The refusals of a finished plan in any mode. */
 export function checkShape(plan: Plan): void {
-  const aggregates = aggregatesOf(plan)
-  if (aggregates.some((aggregate) => aggregatesOf(aggregate.child).length > 0))
-    throw refused('nested-aggregate')
   for (const node of nodesOf(plan)) {
     const mixes = node.kind === 'union' || node.kind === 'join'
     if (mixes && aggregatesOf(node).length > 0) throw refused('union-above-aggregate')
-    if (node.kind === 'aggregate' && nodesOf(node.child).some((below) => below.kind === 'arrange')) {
+    if (node.kind === 'arrange') continue
+    if (childrenOf(node).some((child) => child.kind === 'arrange' && isStreaming(child))) {
       throw refused('order-without-complete')
     }
   }

@@ -1,23 +1,39 @@
 import type { Schema } from '../batch.ts'
 import type { StreamInput } from './plan.ts'
 
-/**
- * SQL over named inputs, not yet parsed. Everything a user says, in text or through a DataFrame, is a draft: so
- * both become the same plan.
- */
-export interface Draft {
+/** Anything a DataFrame or a view can be: a stream, SQL over such, or one of the few things SQL has no words for. */
+export type Draft = StreamInput | SqlDraft | WatermarkDraft | DedupDraft
+
+/** SQL over named inputs, not yet parsed. What a user says in text and through a DataFrame's verbs is the same. */
+export interface SqlDraft {
   /** One SELECT; or how to write it once the columns of `input` are known. */
   readonly text: string | ((columns: Schema) => string)
   /** What the names in `text` stand for; all others are tables of the session. Lower case. */
-  readonly inputs: ReadonlyMap<string, Draft | StreamInput>
+  readonly inputs: ReadonlyMap<string, Draft>
+}
+
+/** How late rows may come: `withWatermark('at', '30 seconds')`. */
+export interface WatermarkDraft {
+  readonly input: Draft
+  readonly watermark: { readonly column: string; readonly delayMs: number }
+}
+
+/** `dropDuplicates(columns)`; no columns means all. */
+export interface DedupDraft {
+  readonly input: Draft
+  readonly distinct: { readonly columns: readonly string[]; readonly isWithinWatermark: boolean }
 }
 
 /** The name under which a DataFrame's verb refers to the DataFrame it was called on. */
 export const INPUT = 'input'
 
-export const isDraft = (input: Draft | StreamInput): input is Draft => 'text' in input
-
 /** A verb over one DataFrame: `SELECT … FROM input`. */
-export function draftOver(input: Draft | StreamInput, text: Draft['text']): Draft {
+export function draftOver(input: Draft, text: SqlDraft['text']): SqlDraft {
   return Object.freeze({ text, inputs: new Map([[INPUT, input]]) })
+}
+
+/** Whether a stream is anywhere below. */
+export function readsStream(draft: Draft): boolean {
+  if ('inputs' in draft) return [...draft.inputs.values()].some(readsStream)
+  return 'input' in draft ? readsStream(draft.input) : true
 }

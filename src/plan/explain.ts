@@ -18,14 +18,17 @@ export async function explainPlan(plan: Plan, analysis: Analysis): Promise<strin
 /** The statements that run for every micro-batch, in their order. */
 export function explainProgram(program: Program): string {
   const lines = program.sources.map(({ input, table }) => `attach  ${table} = ${input.description}`)
+  for (const { keep, column, delayMs } of program.watermarks) {
+    lines.push(`keep    ${keep}`, `time    ${column}, late after ${delayMs} ms`)
+  }
   for (const operator of program.operators) {
-    lines.push(`state   ${operator.name}: ${operator.create[1]}`)
-    lines.push(`delta   ${operator.delta}`, `merge   ${operator.merge}`)
-    lines.push(`result  ${operator.create[2]}`)
-    lines.push(`save    ${operator.changed}`)
-    lines.push(`evict   never: the keys are not bounded by a watermark, so the state grows with their number`)
+    lines.push(`state   ${operator.name}: ${operator.keeps}`)
+    lines.push(...operator.run.map((statement) => `run     ${statement}`), `save    ${operator.changed}`)
   }
   lines.push(`emit    ${program.emit}`)
+  lines.push(
+    ...program.operators.flatMap((operator) => operator.evict.map((statement) => `evict   ${statement}`)),
+  )
   return lines.join('\n')
 }
 
@@ -45,6 +48,19 @@ async function describeNode(node: Plan, analysis: Analysis): Promise<string> {
       return `Static ${(await analysis.sql.print(selectQuery({ from_table: node.ref }))).replace(/^SELECT \* FROM /, '')}`
     case 'alias':
       return `Alias ${node.name}${node.columns.length > 0 ? `(${node.columns.join(', ')})` : ''}`
+    case 'watermark':
+      return `Watermark ${node.column}, ${node.delayMs} ms`
+    case 'dedup':
+      return `Dedup ${node.keys.length > 0 ? `by ${node.keys.join(', ')}` : 'by all columns'}${node.withinMs === undefined ? '' : ' within the watermark'}`
+    case 'top-n': {
+      const partition = await print(node.partition)
+      const query = selectQuery({
+        from_table: baseTable('t'),
+        modifiers: [{ type: 'ORDER_MODIFIER', orders: node.orders }],
+      })
+      const order = (await analysis.sql.print(query)).replace(/^SELECT \* FROM t ?/, '')
+      return `TopN ${node.limit}${partition ? ` by ${partition}` : ''} ${order}`.trimEnd()
+    }
     case 'filter':
       return `Filter ${await print([node.predicate])}`
     case 'project':

@@ -8,7 +8,6 @@ import {
   named,
   type SelectQuery,
 } from './ast.ts'
-import { refused } from './check.ts'
 import { nameOf } from './item-names.ts'
 import type { Plan } from './plan.ts'
 import type { SqlText } from './sql.ts'
@@ -99,7 +98,6 @@ function callsIn(root: unknown, aggregates: ReadonlySet<string>): FunctionCall[]
   walk(root, (node) => {
     if (node.class === 'SUBQUERY') return false
     if (!isFunction(node) || !aggregates.has(node.function_name.toLowerCase())) return undefined
-    if (callsIn(node.children, aggregates).length > 0) throw refused('nested-aggregate')
     calls.push(node)
     return false
   })

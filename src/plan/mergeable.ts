@@ -1,6 +1,5 @@
 import { quoted } from '../duckdb.ts'
 import type { FunctionCall } from './ast.ts'
-import { refused } from './check.ts'
 
 /**
  * How an aggregate call is kept as state from batch to batch.
@@ -65,15 +64,15 @@ const CATALOGUE: Readonly<Record<string, Decompose>> = {
 
 /**
  * @param argumentType type of the first argument, as `DESCRIBE` prints it
- * @throws STREAMING_UNSUPPORTED for calls whose state cannot be merged
+ * @returns undefined for a call whose state cannot be merged: its arguments have to be kept
  */
 export function mergeable(
   name: string,
   aggregate: FunctionCall,
   argumentType: string | undefined,
-): MergeableCall {
+): MergeableCall | undefined {
   const decompose = CATALOGUE[aggregate.function_name.toLowerCase()]
-  if (!decompose || aggregate.children.length > 1) throw refused('aggregate-function')
-  if (aggregate.distinct || aggregate.order_bys.orders.length > 0) throw refused('distinct-aggregate')
-  return decompose(name, { ...aggregate, alias: '' }, argumentType)
+  const isPlain =
+    !aggregate.distinct && aggregate.order_bys.orders.length === 0 && aggregate.children.length <= 1
+  return decompose && isPlain ? decompose(name, { ...aggregate, alias: '' }, argumentType) : undefined
 }

@@ -1,11 +1,23 @@
 import type { Schema } from '../batch.ts'
-import type { Expression, FunctionCall, JoinRef, Modifier, TableRef } from './ast.ts'
+import type { Expression, FunctionCall, JoinRef, Modifier, OrderModifier, TableRef } from './ast.ts'
 
 /**
  * A streaming query as a tree of the few kinds that matter to streaming. Expressions stay DuckDB's own nodes.
  * Every node is immutable; a rule is a function from plan to plan.
  */
-export type Plan = Scan | Static | Alias | Filter | Project | Join | Union | Aggregate | Arrange
+export type Plan =
+  | Scan
+  | Static
+  | Alias
+  | Watermark
+  | Filter
+  | Project
+  | Join
+  | Union
+  | Aggregate
+  | Dedup
+  | TopN
+  | Arrange
 
 /** The rows of one stream. Two scans of the same input read the same rows of a batch. */
 export interface Scan {
@@ -40,6 +52,14 @@ export interface Filter {
   readonly predicate: Expression
 }
 
+/** From here on, `column` is the event time: rows more than `delayMs` behind its maximum may be dropped as late. */
+export interface Watermark {
+  readonly kind: 'watermark'
+  readonly child: Plan
+  readonly column: string
+  readonly delayMs: number
+}
+
 /** One output row a row, or several where an item unnests. Every item but a star carries its name. */
 export interface Project {
   readonly kind: 'project'
@@ -68,6 +88,26 @@ export interface Aggregate {
   readonly child: Plan
   readonly keys: readonly { readonly name: string; readonly expression: Expression }[]
   readonly calls: readonly { readonly name: string; readonly call: FunctionCall }[]
+}
+
+/** The first row of every key, by `keys`; all columns where none is given. */
+export interface Dedup {
+  readonly kind: 'dedup'
+  readonly child: Plan
+  readonly keys: readonly string[]
+  /** Forgets a key once the watermark has passed its event time by so much; else a key is kept as long as late rows can come. */
+  readonly withinMs: number | undefined
+}
+
+/** The first `limit` rows of every partition: `QUALIFY row_number() OVER (PARTITION BY … ORDER BY …) <= limit`. */
+export interface TopN {
+  readonly kind: 'top-n'
+  readonly child: Plan
+  readonly partition: readonly Expression[]
+  readonly orders: OrderModifier['orders']
+  readonly limit: number
+  /** The column that the row number becomes where the SELECT asks for it. */
+  readonly rank: string | undefined
 }
 
 /** ORDER BY and LIMIT over a complete result. */
@@ -104,7 +144,19 @@ export function isStreaming(plan: Plan): boolean {
   return inputsOf(plan).length > 0
 }
 
-/** The stateful operators, in the order in which explain and the checkpoint number them. */
+export type Stateful = Aggregate | Dedup | TopN
+
+/** The stateful operators, those that feed others first: the order in which they run and are numbered. */
+export function statefulOf(plan: Plan): Stateful[] {
+  return nodesOf(plan)
+    .filter((node) => node.kind === 'aggregate' || node.kind === 'dedup' || node.kind === 'top-n')
+    .reverse()
+}
+
+export function watermarksOf(plan: Plan): Watermark[] {
+  return nodesOf(plan).filter((node) => node.kind === 'watermark')
+}
+
 export function aggregatesOf(plan: Plan): Aggregate[] {
   return nodesOf(plan).filter((node) => node.kind === 'aggregate')
 }

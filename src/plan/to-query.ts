@@ -1,20 +1,24 @@
 import {
+  atMost,
+  column,
   type Expression,
   type Modifier,
   named,
   type Query,
+  rowNumber,
   type SetOperation,
   selectQuery,
+  star,
   subqueryRef,
   type TableRef,
 } from './ast.ts'
-import type { Aggregate, Plan, StreamInput, Union } from './plan.ts'
+import type { Plan, Stateful, StreamInput, TopN, Union, Watermark } from './plan.ts'
 
 /** Which tables stand for the leaves of a plan when it becomes SQL. */
 export interface Tables {
   stream(input: StreamInput): TableRef
-  /** The table that holds an aggregate's result; absent to compute it in place, as plain DuckDB would. */
-  aggregate?(aggregate: Aggregate): TableRef
+  /** The table that holds the rows of a node; without one it is computed in place, as plain DuckDB would. */
+  stored?(node: Watermark | Stateful): TableRef | undefined
 }
 
 /**
@@ -32,6 +36,7 @@ interface Block {
   readonly where: readonly Expression[]
   readonly items?: readonly Expression[]
   readonly group?: readonly Expression[]
+  readonly qualify?: Expression
   readonly modifiers: readonly Modifier[]
 }
 
@@ -55,8 +60,23 @@ function blockOf(plan: Plan, tables: Tables): Block {
       return plain({ ...plan.ref, left: tableRef(plan.left, tables), right: tableRef(plan.right, tables) })
     case 'union':
       return plain(subqueryRef(unionQuery(plan, tables), ''))
+    case 'watermark': {
+      const table = tables.stored?.(plan)
+      return table ? plain(table) : blockOf(plan.child, tables)
+    }
+    case 'dedup': {
+      const table = tables.stored?.(plan)
+      if (table) return plain(table)
+      const block = open(blockOf(plan.child, tables))
+      const distinct_on_targets = plan.keys.map((key) => column(key))
+      return { ...block, modifiers: [{ type: 'DISTINCT_MODIFIER', distinct_on_targets }] }
+    }
+    case 'top-n': {
+      const table = tables.stored?.(plan)
+      return table ? plain(table) : topNBlock(plan, tables)
+    }
     case 'aggregate': {
-      const table = tables.aggregate?.(plan)
+      const table = tables.stored?.(plan)
       if (table) return plain(table)
       const keys = plan.keys.map((key) => named(key.expression, key.name))
       const calls = plan.calls.map(({ name, call }) => named(call, name))
@@ -70,6 +90,14 @@ function blockOf(plan: Plan, tables: Tables): Block {
       return { ...free, modifiers: plan.modifiers }
     }
   }
+}
+
+/** `SELECT *, row_number() OVER (…) AS rank FROM … QUALIFY …` */
+function topNBlock(plan: TopN, tables: Tables): Block {
+  const rank = rowNumber(plan.partition, plan.orders)
+  const qualify = atMost(rank, plan.limit)
+  const items = plan.rank === undefined ? [star] : [star, named(rank, plan.rank)]
+  return { ...open(blockOf(plan.child, tables)), items, qualify }
 }
 
 /** A block whose WHERE and select list can still be added to. */
@@ -87,6 +115,7 @@ function finish(block: Block): Query {
     where_clause: conjunction(block.where),
     modifiers: block.modifiers,
     ...(block.items ? { select_list: block.items } : {}),
+    ...(block.qualify ? { qualify: block.qualify } : {}),
     ...(block.group && block.group.length > 0
       ? { group_expressions: block.group, group_sets: [block.group.map((_, index) => index)] }
       : {}),

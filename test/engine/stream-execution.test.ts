@@ -259,7 +259,7 @@ describe('a running query', () => {
         ],
       )
       assert.deepEqual(query.lastProgress?.stateOperators, [
-        { operatorName: 'aggregate_0', numRowsTotal: 2, numRowsUpdated: 1 },
+        { operatorName: 'aggregate_0', numRowsTotal: 2, numRowsUpdated: 1, numRowsDroppedByWatermark: 0 },
       ])
       assert.deepEqual(
         query.lastProgress?.sources.map(({ startOffset, endOffset }) => [startOffset, endOffset]),

@@ -18,6 +18,12 @@ export interface Case {
   readonly mode: OutputMode
   /** Result columns that name a group, for update mode. */
   readonly key: readonly string[]
+  /** The same for plain DuckDB, where streaming has words of its own. */
+  readonly batchSql?: string
+  /** Event time of `events` and its delay. */
+  readonly watermark?: readonly [column: string, delay: string]
+  /** Result rows that the stream has not yet handed on when its last row came. */
+  readonly isHeldBack?: (row: Row) => boolean
   /** Statements that make static tables. */
   readonly tables?: readonly string[]
 }
@@ -71,7 +77,9 @@ async function runOnce(
   const session = await Session.create({ log: silentLogger })
   try {
     for (const statement of each.tables ?? []) await session.run(statement)
-    session.readStream.format(stream).load().createOrReplaceTempView('events')
+    const events = session.readStream.format(stream).load()
+    const timed = each.watermark ? events.withWatermark(...each.watermark) : events
+    timed.createOrReplaceTempView('events')
     const query = await session
       .sql(each.sql)
       .writeStream.outputMode(each.mode)
@@ -120,7 +128,8 @@ async function batchAnswer(each: Case): Promise<Row[]> {
       .trigger({ once: true })
       .start()
     await copy.awaitTermination()
-    return await session.sql(each.sql).collect()
+    const rows = await session.sql(each.batchSql ?? each.sql).collect()
+    return rows.filter((row) => !each.isHeldBack?.(row))
   } finally {
     await session.close()
   }
@@ -130,7 +139,7 @@ export function multiset(rows: readonly Row[]): string[] {
   return rows.map(textOf).sort()
 }
 
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `${item}n` : item))
 }
 

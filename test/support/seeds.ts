@@ -15,7 +15,8 @@ export async function forSeeds(
     try {
       await check(seededRandom(seed), seed)
     } catch (error) {
-      throw new Error(`failed for seed ${seed}; SLUICE_SEED=${seed} runs it again`, { cause: error })
+      const message = error instanceof Error ? error.message : String(error)
+      throw new Error(`seed ${seed} (SLUICE_SEED=${seed} runs it again): ${message}`, { cause: error })
     }
   }
 }

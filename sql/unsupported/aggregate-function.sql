@@ -1,2 +1,0 @@
--- mode: update
-SELECT page, median(userId) AS middle FROM clicks GROUP BY page

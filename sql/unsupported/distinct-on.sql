@@ -1,0 +1,2 @@
+-- mode: append
+SELECT DISTINCT ON (page) page, userId FROM clicks

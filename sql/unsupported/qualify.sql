@@ -1,2 +1,0 @@
--- mode: append
-SELECT page, userId FROM clicks QUALIFY row_number() OVER (PARTITION BY page ORDER BY userId) = 1

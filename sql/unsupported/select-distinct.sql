@@ -1,2 +1,0 @@
--- mode: append
-SELECT DISTINCT page FROM clicks

@@ -1,0 +1,32 @@
+import { call, column, type Expression, named, type SelectQuery, star } from './ast.ts'
+import { refused } from './check.ts'
+import type { Plan } from './plan.ts'
+import { isHop } from './rules/event-time-windows.ts'
+import type { SqlText } from './sql.ts'
+import { rewrite, sameExpression, walk } from './walk.ts'
+
+/**
+ * `hop(ts, slide, size)` gives a row one copy for every window that holds it:
+ *
+ * `SELECT hop(at, …) AS w, page FROM s` becomes `SELECT "hop(at, …)" AS w, page FROM (SELECT *, unnest(hop(at, …)) … FROM s)`.
+ */
+export async function expandHops(
+  child: Plan,
+  select: SelectQuery,
+  sql: SqlText,
+): Promise<{ plan: Plan; select: SelectQuery }> {
+  const { from_table, ...clauses } = select
+  const hops: Expression[] = []
+  walk(clauses, (node) => {
+    if (isHop(node) && !hops.some((known) => sameExpression(known, node))) hops.push(node)
+    return undefined
+  })
+  const [hop, ...others] = hops
+  if (!hop) return { plan: child, select }
+  if (others.length > 0) throw refused('several-hops')
+  const [name] = (await sql.printExpressions([hop])) as [string]
+  const windows = named(call('unnest', [named(hop, '')]), name)
+  const plan: Plan = { kind: 'project', child, items: [star, windows] }
+  const rewritten = rewrite(clauses, (node) => (isHop(node) ? named(column(name), node.alias) : undefined))
+  return { plan, select: { ...rewritten, from_table } as SelectQuery }
+}

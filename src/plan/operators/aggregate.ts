@@ -1,0 +1,128 @@
+import { quoted } from '../../duckdb.ts'
+import { call, type Expression, named, star } from '../ast.ts'
+import { describePlan } from '../describe-plan.ts'
+import { eventTimeOf, eventTimes } from '../event-time.ts'
+import { type MergeableCall, mergeable } from '../mergeable.ts'
+import type { Aggregate, Plan } from '../plan.ts'
+import {
+  LATE_BEFORE,
+  loadLatest,
+  type Operator,
+  type OperatorContext,
+  sameKey,
+  storable,
+  WATERMARK,
+} from './operator.ts'
+import { retained } from './retained.ts'
+
+/** Rows that a group of the batch stands for, to count those that come too late. */
+const ROWS = 'rows of the batch'
+
+/**
+ * Groups over the whole stream.
+ *
+ * Algebra: with S the state and D the partial aggregates of the batch, `S' = S MERGE D` key by key. Handed on are,
+ * in complete mode, all of S'; in update mode the groups of D; in append mode the groups whose window the watermark
+ * has passed, which are then forgotten. Groups behind the watermark of the batch before are dropped from D and counted.
+ */
+export async function aggregateOperator(aggregate: Aggregate, context: OperatorContext): Promise<Operator> {
+  const calls = await mergeableCalls(aggregate, context)
+  if (!calls) return retained(aggregate, context)
+  const { name, mode, analysis, print } = context
+  const over = eventKeyEnd(aggregate)
+  const keys = aggregate.keys.map((key) => key.name)
+  const partial: Plan = {
+    ...aggregate,
+    calls: calls.flatMap(({ state }) => state.map((column) => ({ name: column.name, call: column.partial }))),
+  }
+  const counted: Plan = over
+    ? { ...partial, calls: [...partial.calls, { name: ROWS, call: call('count_star', []) }] }
+    : partial
+  const types = await describePlan(partial, analysis)
+  const texts = await analysis.sql.printExpressions(aggregate.keys.map((key) => key.expression))
+  const select = await print(counted)
+
+  const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
+  const columns = types.map((field) => quoted(field.name)).join(', ')
+  const results = [
+    ...keys.map(quoted),
+    ...calls.map((each, i) => `${each.final} AS ${quoted(aggregate.calls[i]!.name)}`),
+  ].join(', ')
+  const touched = `${state} AS s SEMI JOIN ${delta} AS d ON ${sameKey(keys, 's', 'd')}`
+  const updates = calls
+    .flatMap((each) => each.state)
+    .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
+  const handedOn = { append: `${state} WHERE ${over} <= ${WATERMARK}`, update: touched, complete: state }[
+    mode
+  ]
+  const dropLate = [
+    `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE ${isLate(over)}`,
+    `DELETE FROM ${delta} WHERE ${isLate(over)}`,
+  ]
+  return {
+    name,
+    keeps: over
+      ? `one row a group of ${texts.join(', ')}; ${mode === 'complete' ? 'forgets nothing in complete mode' : `forgets a group when the watermark passes ${over}`}`
+      : `one row a group${texts.length > 0 ? ` of ${texts.join(', ')}` : ''}; forgets nothing: no key is bounded by a watermark`,
+    state,
+    prepare: [
+      `CREATE TEMP TABLE ${delta} AS ${select} LIMIT 0`,
+      `CREATE TEMP TABLE ${state} AS SELECT ${columns} FROM ${delta} LIMIT 0`,
+      `CREATE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${state} LIMIT 0`,
+    ],
+    run: [
+      `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
+      ...(over ? dropLate : []),
+      `MERGE INTO ${state} AS s USING (SELECT ${columns} FROM ${delta}) AS d ON ${sameKey(keys, 's', 'd')} ` +
+        `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${columns.split(', ')[0]} = s.${columns.split(', ')[0]}`} WHEN NOT MATCHED THEN INSERT`,
+      `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${handedOn}`,
+    ],
+    evict: over && mode !== 'complete' ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
+    late: over && `SELECT n FROM ${late}`,
+    changed: `SELECT ${storable(types)} FROM ${touched}`,
+    snapshot: `SELECT ${storable(types)} FROM ${state}`,
+    load: (files) => loadLatest(state, types, keys, files),
+    counts: `SELECT (SELECT count(*) FROM ${state}) AS total, (SELECT count(*) FROM ${delta}) AS updated`,
+    identity: {
+      kind: 'aggregate',
+      keys: texts.map((text, i) => ({ expression: text, type: types[i]!.type })),
+      state: types.slice(keys.length).map(({ name: column, type }) => ({ column, type })),
+    },
+  }
+}
+
+/** SQL for the moment after which a group cannot change: the end of its window, or its event time itself. */
+export function eventKeyEnd(aggregate: Aggregate): string | undefined {
+  const below = eventTimes(aggregate.child)
+  for (const { name, expression } of aggregate.keys) {
+    const kind = eventTimeOf(expression, below)
+    if (kind) return kind === 'window' ? `${quoted(name)}."end"` : quoted(name)
+  }
+  return undefined
+}
+
+/** A row without event time belongs to no window, as in Spark, and counts as late. */
+export function isLate(end: string | undefined): string {
+  return `${end} IS NULL OR coalesce(${end} <= ${LATE_BEFORE}, false)`
+}
+
+/** How each call is merged; undefined when one of them cannot be. */
+async function mergeableCalls(
+  aggregate: Aggregate,
+  { analysis }: OperatorContext,
+): Promise<MergeableCall[] | undefined> {
+  const withArgument = aggregate.calls.filter(({ call: { children } }) => children.length > 0)
+  const items = withArgument.map(({ call: { children } }, i) =>
+    named(children[0] as Expression, `argument ${i}`),
+  )
+  const isStarOnly = items.length === 0
+  const probe: Plan = { kind: 'project', child: aggregate.child, items: isStarOnly ? [star] : items }
+  const types = isStarOnly ? [] : await describePlan(probe, analysis)
+  const calls: MergeableCall[] = []
+  for (const each of aggregate.calls) {
+    const merged = mergeable(each.name, each.call, types[withArgument.indexOf(each)]?.type)
+    if (!merged) return undefined
+    calls.push(merged)
+  }
+  return calls
+}

@@ -1,0 +1,97 @@
+import type { Json, Schema } from '../../batch.ts'
+import { literal, quoted } from '../../duckdb.ts'
+import type { OutputMode } from '../../output-mode.ts'
+import type { Analysis } from '../analysis.ts'
+import type { Plan } from '../plan.ts'
+
+/**
+ * A stateful operator as SQL: a state table, and the statements of one batch.
+ *
+ * Invariants: `run` leaves the rows that the operator hands on in the relation `name`; what `run` and `evict` do to
+ * the state depends on the batch's rows, the state and the watermark alone; `load` of the saved files followed by
+ * `evict` gives the state back.
+ */
+export interface Operator {
+  /** Also the name of its folder in the checkpoint: `aggregate_0`. */
+  readonly name: string
+  /** What it keeps and when it forgets, for explain. */
+  readonly keeps: string
+  readonly state: string
+  /** Creates its tables, once. */
+  readonly prepare: readonly string[]
+  readonly run: readonly string[]
+  /** Forgets what the watermark allows; runs after all readers of `name`. */
+  readonly evict: readonly string[]
+  /** How many rows of the batch came too late, if it drops any. */
+  readonly late: string | undefined
+  /** The state rows that this batch brought or changed, in types that Parquet holds. */
+  readonly changed: string
+  /** All state rows, likewise. */
+  readonly snapshot: string
+  /** Fills the empty state table from files, oldest first. */
+  load(files: readonly string[]): string
+  /** How many rows the state has, and how many the batch brought or changed. */
+  readonly counts: string
+  /** What must stay the same for the state to keep its meaning. */
+  readonly identity: Json
+}
+
+/** What operators are made from. */
+export interface OperatorContext {
+  readonly name: string
+  readonly mode: OutputMode
+  readonly analysis: Analysis
+  /** A plan below the operator as SQL over the tables of the running query. */
+  print(plan: Plan): Promise<string>
+}
+
+/** The watermark of the batch that runs, as a TIMESTAMP; NULL before there is one. */
+export const WATERMARK = "getvariable('watermark')"
+/** The watermark of the batch before: what lies behind it was given up already, so it comes too late. */
+export const LATE_BEFORE = "getvariable('late_before')"
+
+/** `a.k IS NOT DISTINCT FROM b.k AND …`: NULLs are one group, as in GROUP BY. */
+export function sameKey(keys: readonly string[], a: string, b: string): string {
+  return (
+    keys.map((key) => `${a}.${quoted(key)} IS NOT DISTINCT FROM ${b}.${quoted(key)}`).join(' AND ') || 'true'
+  )
+}
+
+/** Columns as Parquet can hold them: DuckDB's own aggregate states as BLOB. */
+export function storable(schema: Schema): string {
+  const items = schema.map(({ name, type }) =>
+    type.startsWith('AGGREGATE_STATE') ? `${quoted(name)}::BLOB AS ${quoted(name)}` : quoted(name),
+  )
+  return items.join(', ')
+}
+
+export function columnList(schema: Schema): string {
+  return schema.map(({ name }) => quoted(name)).join(', ')
+}
+
+/** State with one row a key: the youngest file that has a key decides. */
+export function loadLatest(
+  state: string,
+  schema: Schema,
+  keys: readonly string[],
+  files: readonly string[],
+): string {
+  const columns = columnList(schema)
+  const partition = keys.length > 0 ? `PARTITION BY ${keys.map(quoted).join(', ')} ` : ''
+  return (
+    `INSERT INTO ${state} SELECT ${columns} FROM (${readAll(columns, files)}) ` +
+    `QUALIFY row_number() OVER (${partition}ORDER BY _age DESC) = 1`
+  )
+}
+
+/** State that only grows until it is forgotten: the rows of all files. */
+export function loadAll(state: string, schema: Schema, files: readonly string[]): string {
+  const columns = columnList(schema)
+  return `INSERT INTO ${state} SELECT ${columns} FROM (${readAll(columns, files)}) ORDER BY _age`
+}
+
+function readAll(columns: string, files: readonly string[]): string {
+  return files
+    .map((file, age) => `SELECT ${columns}, ${age} AS _age FROM read_parquet(${literal(file)})`)
+    .join(' UNION ALL ')
+}

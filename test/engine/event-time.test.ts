@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { col, count, window, windowTime } from '../../src/api/functions.ts'
+import { Session } from '../../src/api/session.ts'
+import type { Row } from '../../src/duckdb.ts'
+import { WatermarkClock } from '../../src/engine/watermark.ts'
+import { silentLogger } from '../../src/log.ts'
+import { MemoryStream } from '../../src/sources/memory.ts'
+import type { SeededRandom } from '../../src/testing/seeded-random.ts'
+import { type Case, checkAgainstBatch, textOf } from '../support/oracle.ts'
+import { forSeeds } from '../support/seeds.ts'
+
+const COLUMNS = { at: 'TIMESTAMP', page: 'VARCHAR', userId: 'INTEGER', price: 'DOUBLE' }
+const START = Date.UTC(2026, 0, 1)
+
+/** Rows out of order by less than the watermark's ten seconds, then one that closes every window before it. */
+function disordered(random: SeededRandom): Row[] {
+  const rows: Row[] = Array.from({ length: 20 + random.below(300) }, (_, i) => ({
+    at: new Date(START + i * 700 + random.below(9_000)),
+    page: random.pick(['a', 'b', 'c', null]),
+    userId: random.below(15),
+    price: random.below(400) / 8,
+  }))
+  return [...rows, { at: new Date(START + 86_400_000), page: 'end', userId: 0, price: 0 }]
+}
+
+const isEnd = (row: Row): boolean => textOf(row).includes('2026-01-02')
+
+const base = { columns: COLUMNS, watermark: ['at', '10 seconds'] as const, isHeldBack: isEnd }
+const PANES = (slide: number, size: number) =>
+  `(SELECT *, unnest(hop(at, INTERVAL ${slide} SECOND, INTERVAL ${size} SECOND)) AS w FROM events)`
+
+const APPEND: readonly Pick<Case, 'sql' | 'batchSql'>[] = [
+  { sql: "SELECT tumble(at, '10 seconds') AS w, count(*) AS n, avg(userId) AS u FROM events GROUP BY w" },
+  {
+    sql: "SELECT page, tumble(at, '5 seconds').start AS s, sum(price) AS p FROM events GROUP BY page, tumble(at, '5 seconds')",
+  },
+  {
+    sql: "SELECT hop(at, '5 seconds', '15 seconds') AS w, page, count(*) AS n, max(price) AS p FROM events GROUP BY w, page",
+    batchSql: `SELECT w, page, count(*) AS n, max(price) AS p FROM ${PANES(5, 15)} GROUP BY w, page`,
+  },
+  {
+    sql: "SELECT window(at, '12 seconds', '5 seconds') AS w, count(DISTINCT userId) AS n, median(price) AS m FROM events GROUP BY 1",
+    batchSql: `SELECT w, count(DISTINCT userId) AS n, median(price) AS m FROM ${PANES(5, 12)} GROUP BY 1`,
+  },
+  { sql: 'SELECT at, count(*) AS n, list(userId ORDER BY userId) AS l FROM events GROUP BY at' },
+  {
+    sql: "SELECT tumble(at, '20 seconds') AS w, string_agg(page, ',' ORDER BY price, page, at, userId) AS s, count(*) AS n FROM events GROUP BY w HAVING count(*) > 2",
+  },
+  { sql: 'SELECT DISTINCT page, userId FROM events' },
+  { sql: 'SELECT DISTINCT at, page FROM events WHERE userId > 2' },
+  {
+    sql: "SELECT tumble(window_time(w), '1 minute') AS m, sum(n) AS n, max(n) AS busiest FROM (SELECT tumble(at, '10 seconds') AS w, page, count(*) AS n FROM events GROUP BY ALL) GROUP BY m",
+  },
+  {
+    sql: "SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM (SELECT DISTINCT userId, at FROM events) GROUP BY w",
+  },
+]
+
+const UPDATE: readonly (Pick<Case, 'sql' | 'batchSql' | 'key'> & { mode?: 'complete' })[] = [
+  {
+    sql: "SELECT tumble(at, '10 seconds') AS w, page, count(*) AS n FROM events GROUP BY ALL",
+    key: ['w', 'page'],
+  },
+  {
+    sql: 'SELECT page, count(DISTINCT userId) AS n, quantile_cont(price, 0.25) AS q FROM events GROUP BY page',
+    key: ['page'],
+  },
+  {
+    sql: 'SELECT page, mode(userId % 2) AS m, stddev(price) > 0 AS s, count(*) FILTER (WHERE userId > 3) AS n FROM events GROUP BY page',
+    key: ['page'],
+  },
+  {
+    sql: "SELECT tumble(at, '10 seconds') AS w, count(DISTINCT page) AS n FROM events GROUP BY w",
+    key: ['w'],
+    mode: 'complete',
+  },
+  {
+    sql: 'SELECT page, userId, price, row_number() OVER (PARTITION BY page ORDER BY price DESC, at, userId) AS rn FROM events QUALIFY rn <= 3',
+    key: ['page', 'rn'],
+  },
+  {
+    sql: 'SELECT page, at, userId FROM events QUALIFY row_number() OVER (PARTITION BY page ORDER BY at DESC, userId) = 1',
+    key: ['page'],
+  },
+]
+
+describe('event time', () => {
+  test('append mode hands every group on once, equal to the batch answer', async () => {
+    await forSeeds(APPEND.length, async (random, seed) => {
+      const each = APPEND[Number(seed) % APPEND.length] as Pick<Case, 'sql'>
+      await checkAgainstBatch({ ...base, ...each, rows: disordered(random), mode: 'append', key: [] }, random)
+    })
+  })
+
+  test('update and complete mode come to the batch answer', async () => {
+    await forSeeds(UPDATE.length, async (random, seed) => {
+      const { mode = 'update', ...each } = UPDATE[Number(seed) % UPDATE.length] as (typeof UPDATE)[number]
+      const rows = disordered(random)
+      await checkAgainstBatch({ ...base, ...each, rows, mode, isHeldBack: () => false }, random)
+    })
+  })
+
+  const at = (seconds: number) => new Date(START + seconds * 1000)
+
+  async function running(
+    build: (events: ReturnType<typeof load>) => ReturnType<typeof load>,
+    mode = 'append',
+  ) {
+    const session = await Session.create({ log: silentLogger })
+    const stream = new MemoryStream({ at: 'TIMESTAMP', k: 'INTEGER' })
+    const rows: Row[] = []
+    const query = await build(load(session, stream))
+      .writeStream.outputMode(mode)
+      .foreachBatch(async (batch) => void rows.push(...(await batch.toObjects())))
+      .start()
+    const feed = async (...seconds: number[]) => {
+      stream.add(...seconds.map((second) => ({ at: at(second), k: second })))
+      await query.processAllAvailable()
+      return rows.splice(0)
+    }
+    return { session, query, feed }
+  }
+
+  function load(session: Session, stream: MemoryStream) {
+    return session.readStream.format(stream).load().withWatermark('at', '5 seconds')
+  }
+
+  const perTen = (events: ReturnType<typeof load>) =>
+    events.groupBy(window('at', '10 seconds')).agg(count().as('n')).select(col('window.start').as('s'), 'n')
+
+  test('a window is handed on when the watermark passes its end, and rows behind it are dropped and counted', async () => {
+    const { session, query, feed } = await running(perTen)
+    assert.deepEqual(await feed(1, 2, 14), [])
+    // 15 takes the watermark to 10: the first window closes without another row.
+    assert.deepEqual(await feed(15), [{ s: at(0), n: 2n }])
+    assert.deepEqual(await feed(3, 11), [])
+    assert.equal(query.lastProgress?.stateOperators[0]?.numRowsDroppedByWatermark, 1)
+    assert.equal(query.lastProgress?.eventTime.watermark, at(10).toISOString())
+    assert.deepEqual(await feed(30), [{ s: at(10), n: 3n }])
+    await session.close()
+  })
+
+  test('state does not grow with the stream when a watermark bounds it', async () => {
+    const { session, query, feed } = await running((events) =>
+      events.groupBy(window('at', '10 seconds'), 'k').count(),
+    )
+    const sizes: number[] = []
+    for (let round = 0; round < 12; round++) {
+      await feed(...Array.from({ length: 50 }, (_, i) => round * 50 + i))
+      sizes.push(query.lastProgress?.stateOperators[0]?.numRowsTotal ?? -1)
+    }
+    assert.ok(Math.max(...sizes) <= 20, sizes.join(' '))
+    await session.close()
+  })
+
+  test('keys of duplicates are forgotten with the watermark', async () => {
+    const { session, query, feed } = await running((events) =>
+      events.dropDuplicatesWithinWatermark('k').select('k'),
+    )
+    assert.deepEqual(await feed(1, 1, 2), [{ k: 1 }, { k: 2 }])
+    assert.deepEqual(await feed(2, 40), [{ k: 40 }])
+    assert.deepEqual(await feed(50), [{ k: 50 }])
+    assert.ok((query.lastProgress?.stateOperators[0]?.numRowsTotal ?? 9) <= 2)
+    await session.close()
+  })
+
+  test('windows of windows are handed on in one pass', async () => {
+    const { session, feed } = await running((events) =>
+      events
+        .groupBy(window('at', '10 seconds'))
+        .agg(count().as('n'))
+        .groupBy(window(windowTime('window'), '20 seconds'))
+        .agg(count().as('windows'))
+        .select('windows'),
+    )
+    assert.deepEqual(await feed(1, 11, 19), [])
+    assert.deepEqual(await feed(26), [{ windows: 2n }])
+    await session.close()
+  })
+
+  test('a timestamp far in the future does not run the watermark away when it is bounded', async () => {
+    const session = await Session.create({ log: silentLogger })
+    const stream = new MemoryStream({ at: 'TIMESTAMP' })
+    const query = await load(session, stream)
+      .writeStream.option('watermarkMaxAhead', '1 hour')
+      .format('noop')
+      .start()
+    stream.add({ at: new Date(Date.UTC(2999, 0, 1)) }, { at: new Date(START) })
+    await query.processAllAvailable()
+    stream.add({ at: new Date(START) })
+    await query.processAllAvailable()
+    assert.equal(query.lastProgress?.eventTime.watermark, at(-5).toISOString())
+    await session.close()
+  })
+
+  test('what cannot carry a watermark is refused', async () => {
+    const session = await Session.create({ log: silentLogger })
+    const events = session.readStream.format(new MemoryStream({ at: 'TIMESTAMP', k: 'INTEGER' })).load()
+    const invalid = { code: 'EVENT_TIME_INVALID' }
+    await assert.rejects(events.withWatermark('k', '1s').schema(), invalid)
+    await assert.rejects(events.withWatermark('att', '1s').schema(), {
+      ...invalid,
+      message: /did you mean 'at'/,
+    })
+    await assert.rejects(events.withWatermark('at', '1s').withWatermark('at', '2s').schema(), invalid)
+    await assert.rejects(events.dropDuplicatesWithinWatermark('k').schema(), { code: 'WATERMARK_REQUIRED' })
+    await assert.rejects(events.dropDuplicates('kk').schema(), {
+      code: 'SQL_INVALID',
+      message: /did you mean 'k'/,
+    })
+    assert.throws(() => events.withWatermark('at', 'soon'), { code: 'OPTION_INVALID' })
+    await session.close()
+  })
+})
+
+test('of several watermarks the slowest or the fastest decides, and none goes back', () => {
+  const slowest = new WatermarkClock([10, 0], 'min', null)
+  slowest.observe([100, null])
+  assert.equal(slowest.currentMs, null)
+  slowest.observe([null, 40])
+  assert.equal(slowest.currentMs, 40)
+  slowest.observe([50, 30])
+  assert.equal(slowest.currentMs, 40)
+  slowest.observe([null, 95])
+  assert.equal(slowest.currentMs, 90)
+  const fastest = new WatermarkClock([10, 0], 'max', null)
+  fastest.observe([100, null])
+  assert.equal(fastest.currentMs, 90)
+  assert.equal(new WatermarkClock([10, 0], 'min', 70).currentMs, 70)
+})
