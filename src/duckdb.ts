@@ -41,7 +41,7 @@ export class Database {
   }
 
   async connect(): Promise<Connection> {
-    const connection = new Connection(await this.#instance.connect())
+    const connection = new Connection(await this.#instance.connect(), () => this.connect())
     // Time zone of the host must not change an answer.
     await connection.run("SET TimeZone = 'UTC'")
     return connection
@@ -59,9 +59,17 @@ export class Database {
  */
 export class Connection {
   readonly #connection: DuckDBConnection
+  readonly #connect: () => Promise<Connection>
+  #isClosed = false
 
-  constructor(connection: DuckDBConnection) {
+  constructor(connection: DuckDBConnection, connect: () => Promise<Connection>) {
     this.#connection = connection
+    this.#connect = connect
+  }
+
+  /** Another connection to the same database, for a transaction of its own. */
+  sibling(): Promise<Connection> {
+    return this.#connect()
   }
 
   /** @throws SQL_SYNTAX, SQL_INVALID, SQL_FAILED, SQL_MANY_STATEMENTS */
@@ -109,12 +117,30 @@ export class Connection {
     await appendRecords(this.#connection, name, await this.#columnTypes(name), records)
   }
 
+  /** Appends the rows of a SELECT to a temporary table of another connection with the same types, vector by vector. */
+  async copyRows(select: string, target: Connection, table: string): Promise<void> {
+    try {
+      const result = await this.#connection.stream(select)
+      const appender = await target.#connection.createAppender(table, 'main', 'temp')
+      try {
+        for (let chunk = await result.fetchChunk(); chunk?.rowCount; chunk = await result.fetchChunk()) {
+          appender.appendDataChunk(chunk)
+        }
+      } finally {
+        appender.closeSync()
+      }
+    } catch (error) {
+      throw sqlError(error)
+    }
+  }
+
   /** Stops the running statement; it then fails with SQL_FAILED. */
   interrupt(): void {
     this.#connection.interrupt()
   }
 
   close(): void {
+    this.#isClosed = true
     this.#connection.disconnectSync()
   }
 
@@ -124,6 +150,7 @@ export class Connection {
   }
 
   async #execute(sql: string, params: readonly DuckDBValue[]): Promise<DuckDBMaterializedResult> {
+    if (this.#isClosed) throw new SluiceError('SESSION_CLOSED', {})
     try {
       const prepared = await this.#connection.prepare(sql)
       try {

@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { QUERY_OPTIONS } from '../src/api/writer.ts'
 import { foreachBatchFormat } from '../src/sinks/foreach-batch.ts'
 import { SINKS } from '../src/sinks/index.ts'
+import { KINESIS_OPTIONS } from '../src/sources/kinesis/option-table.ts'
 import { optionRows } from './support/option-rows.ts'
+
+/** `SLUICE_UPDATE=1 npm test test/docs.test.ts` writes what stands between the marks of a page. */
+test('docs/sources.md lists every option of the Kinesis source with its other spellings', () => {
+  const path = join(import.meta.dirname, '..', 'docs', 'sources.md')
+  const text = readFileSync(path, 'utf8')
+  const marked = /(<!-- options: kinesis -->\n)[\s\S]*?(<!-- end -->)/
+  const expected = text.replace(
+    marked,
+    (_, begin: string, end: string) => `${begin}${optionRows(KINESIS_OPTIONS)}\n${end}`,
+  )
+  if (process.env['SLUICE_UPDATE']) writeFileSync(path, expected)
+  assert.equal(readFileSync(path, 'utf8'), expected)
+})
 
 const page = (name: string) => readFileSync(join(import.meta.dirname, '..', 'docs', name), 'utf8')
 

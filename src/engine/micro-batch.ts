@@ -157,6 +157,8 @@ export class MicroBatches {
     }
     await times.of('walCommit', () => checkpoint.logIntent(intent))
     const report = await this.#run(intent, batches, times)
+    // After the batch, which is committed whether or not old ones can be removed.
+    if (report.intent.batchId % BATCHES_PER_PURGE === 0) await checkpoint.purge(this.#settings.minBatchesToRetain)
     return { report, drained: drained && !this.#isHeldBack() }
   }
 
@@ -200,7 +202,6 @@ export class MicroBatches {
       )
       await stages.commit()
       this.#positions = intent.sources.map(({ range }) => range.end)
-      if (batchId % BATCHES_PER_PURGE === 0) await checkpoint.purge(this.#settings.minBatchesToRetain)
       const metrics = sources.map((source) => source.metrics())
       return { intent, rowsOut: rows, operators, eventTimes, durationMs: times.finish(), metrics }
     } catch (error) {

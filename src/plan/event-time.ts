@@ -1,18 +1,13 @@
 import { type Expression, isColumnRef, isFunction, isStar } from './ast.ts'
 import { nameOf } from './item-names.ts'
 import type { Plan } from './plan.ts'
+import { HOP, TUMBLE, WINDOW_TIME } from './rules/event-time-windows.ts'
 
 /** What a column says about when its row happened: a moment, or a window that holds it. */
 export type EventTime = 'instant' | 'window'
 
 /** Event-time columns by lower-case name. */
 export type EventTimes = ReadonlyMap<string, EventTime>
-
-/** The functions that make windows. `window` in its two forms has become one of these before a plan is built. */
-export const TUMBLE = 'tumble'
-export const HOP = 'hop'
-/** The last moment of a window, so that windows of windows can be made. */
-export const WINDOW_TIME = 'window_time'
 
 /**
  * The columns of a plan's result that carry event time under a watermark: the watermark's own column, and what

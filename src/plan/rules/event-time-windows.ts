@@ -1,6 +1,11 @@
 import { call, type Expression, type FunctionCall, isFunction } from '../ast.ts'
-import { HOP, TUMBLE } from '../event-time.ts'
 import { rewrite, sameExpression } from '../walk.ts'
+
+/** The functions that make windows. `window` in its two forms has become one of these before a plan is built. */
+export const TUMBLE = 'tumble'
+export const HOP = 'hop'
+/** The last moment of a window, so that windows of windows can be made. */
+export const WINDOW_TIME = 'window_time'
 
 const INTERVAL = (text: string): string => `CAST(${text} AS INTERVAL)`
 
@@ -21,7 +26,7 @@ export const WINDOW_MACROS: readonly string[] = [
   `CREATE MACRO ${TUMBLE}(ts, size, shift := '0 seconds') AS ${windowAt(bucket('size'))}`,
   `CREATE MACRO ${HOP}(ts, slide, size, shift := '0 seconds') AS list_filter(
      list_transform(range(${hopCount}), i -> ${windowAt(hopStart)}), w -> w."end" > ts)`,
-  `CREATE MACRO window_time(w) AS w."end" - INTERVAL 1 MICROSECOND`,
+  `CREATE MACRO ${WINDOW_TIME}(w) AS w."end" - INTERVAL 1 MICROSECOND`,
 ]
 
 /**
