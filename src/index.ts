@@ -1,5 +1,5 @@
 export { Column, type Operand } from './api/column.ts'
-export { DataFrame } from './api/dataframe.ts'
+export { DataFrame, type JoinKind } from './api/dataframe.ts'
 export {
   abs,
   avg,

@@ -26,10 +26,13 @@ import { DataStreamWriter } from './writer.ts'
 export class DataFrame {
   readonly #context: SessionContext
   readonly #draft: Draft
+  /** What a join calls it. */
+  readonly #name: string | undefined
 
-  constructor(context: SessionContext, draft: Draft) {
+  constructor(context: SessionContext, draft: Draft, name?: string) {
     this.#context = context
     this.#draft = draft
+    this.#name = name
     Object.freeze(this)
   }
 
@@ -104,6 +107,28 @@ export class DataFrame {
       ['other', other.#draft],
     ])
     return new DataFrame(this.#context, { text: `FROM ${INPUT} UNION ALL FROM other`, inputs })
+  }
+
+  /** A name for the columns of a join's side: `clicks.as('c').join(orders.as('o'), expr('c.id = o.id'))`. */
+  as(name: string): DataFrame {
+    return new DataFrame(this.#context, this.#draft, name)
+  }
+
+  /**
+   * `SELECT * FROM c JOIN o ON …`. Joins of two streams keep rows of both sides; with watermarks and a condition that
+   * bounds the time between partners they forget them again. Without names the sides are called `input` and `other`.
+   *
+   * @param on columns of both sides that must be equal, or a condition
+   */
+  join(other: DataFrame, on: string | readonly string[] | Column, type: JoinKind = 'inner'): DataFrame {
+    const inputs = new Map([
+      [INPUT, this.#draft],
+      ['other', other.#draft],
+    ])
+    const names = typeof on === 'string' ? [on] : on
+    const condition = 'sql' in names ? `ON ${names.sql}` : `USING (${names.map(quoted).join(', ')})`
+    const sides = `${INPUT} AS ${quoted(this.#name ?? INPUT)} ${JOIN_SQL[type]} other AS ${quoted(other.#name ?? 'other')}`
+    return this.#from(Object.freeze({ text: `SELECT * FROM ${sides} ${condition}`, inputs }))
   }
 
   /** `ORDER BY …`; on a stream only above an aggregation, in complete mode. */
@@ -218,6 +243,17 @@ export class DataFrame {
     if (isStreaming(plan)) throw new SluiceError('IS_STREAMING', { call })
     return this.#context.analysis.sql.print(toQuery(plan, { stream: () => emptyTable }))
   }
+}
+
+export type JoinKind = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
+
+const JOIN_SQL: Readonly<Record<JoinKind, string>> = {
+  inner: 'JOIN',
+  left: 'LEFT JOIN',
+  right: 'RIGHT JOIN',
+  full: 'FULL JOIN',
+  semi: 'SEMI JOIN',
+  anti: 'ANTI JOIN',
 }
 
 /** @throws OPTION_INVALID */

@@ -1,6 +1,7 @@
 import type { Json, Position } from '../batch.ts'
 import type { Clock } from '../clock.ts'
 import { SluiceError } from '../errors.ts'
+import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import { type BatchLog, readBatchLog, refuseLostTail } from './batch-log.ts'
 import { type BatchCommit, COMMITS, type CommitRecord, sealCommit } from './commits.ts'
@@ -57,6 +58,7 @@ export class Checkpoint {
   #lastIntent: BatchIntent | undefined
   #pending: BatchIntent | undefined
   #nextWatermarkMs: number | null
+  readonly #watermarksMs: readonly (number | null)[]
   /** The batch that an earlier writer began, and its commit by us: the earlier one may have left state files. */
   readonly #inherited: number | undefined
   #rerun: CommitRecord | undefined
@@ -69,8 +71,14 @@ export class Checkpoint {
     this.#lastIntent = log.lastIntent
     this.#pending = log.pending
     this.#nextWatermarkMs = log.lastCommit?.nextWatermarkMs ?? null
+    this.#watermarksMs = log.lastCommit?.watermarksMs ?? []
     this.#inherited = log.pending?.batchId
     this.state = new StateFiles(storage, tenure.author.epoch, log.lastCommit?.stateFiles ?? [])
+  }
+
+  /** Whether a query has been here. Writes nothing. @throws CHECKPOINT_FOREIGN, CHECKPOINT_CORRUPT, CHECKPOINT_VERSION */
+  static async exists(storage: Storage): Promise<boolean> {
+    return (await readIdentity(storage)) !== undefined
   }
 
   /**
@@ -103,9 +111,12 @@ export class Checkpoint {
     await refuseLostTail(storage, queryId, seen, before.last)
     const tenureOptions: TenureOptions = { storage, queryId, clock, log, processes, heartbeatMs }
     const tenure = await Tenure.take(tenureOptions, seen, before.highestEpoch, before.last)
+    hit('checkpoint.taken')
     try {
       await storage.recover()
+      hit('checkpoint.recovered')
       await tenure.begin()
+      hit('checkpoint.tidied')
       // Read again: until the epoch was ours, a writer that we replaced could still append.
       return new Checkpoint(storage, identity, tenure, await readBatchLog(storage, queryId))
     } catch (error) {
@@ -140,6 +151,11 @@ export class Checkpoint {
   /** What the last commit says the next batch starts with; null when nothing is committed or known. */
   get nextWatermarkMs(): number | null {
     return this.#nextWatermarkMs
+  }
+
+  /** Where each watermark of the query stood at the last commit before this start; empty when nothing was committed. */
+  get watermarksMs(): readonly (number | null)[] {
+    return this.#watermarksMs
   }
 
   /** Where source `index` began, or undefined when it was never asked. */
@@ -192,6 +208,7 @@ export class Checkpoint {
       batchId,
       epoch,
       nextWatermarkMs,
+      watermarksMs: commit.watermarksMs ?? [],
       stateFiles: this.state.after(commit.state),
     }
     await this.#append(`${COMMITS}${batchId}`, sealCommit(this.#tenure.author, record))

@@ -9,6 +9,8 @@ export interface BatchCommit {
   readonly epoch: number
   /** Of the batch that comes next. */
   readonly nextWatermarkMs: number | null
+  /** Where each watermark of the query stands, of which the above is made; null for one that has seen no row. */
+  readonly watermarksMs?: readonly (number | null)[]
   /** What `StateFiles.save` answered for this batch; empty when no state changed. */
   readonly state: readonly StateFile[]
 }
@@ -18,6 +20,7 @@ export interface CommitRecord {
   readonly batchId: number
   readonly epoch: number
   readonly nextWatermarkMs: number | null
+  readonly watermarksMs: readonly (number | null)[]
   readonly stateFiles: readonly StateFile[]
 }
 
@@ -27,6 +30,7 @@ export function sealCommit(author: Author, record: CommitRecord): Uint8Array {
   return sealAuthored('commit', author, {
     batchId: record.batchId,
     nextWatermarkMs: record.nextWatermarkMs,
+    watermarksMs: record.watermarksMs,
     state: record.stateFiles.map(({ path, bytes, crc32 }) => ({ path, bytes, crc32 })),
   })
 }
@@ -53,6 +57,7 @@ export async function readCommit(
     batchId,
     epoch,
     nextWatermarkMs: fields.numberOrNull('nextWatermarkMs'),
+    watermarksMs: Object.freeze(fields.numbersOrNulls('watermarksMs')),
     stateFiles: Object.freeze(stateFiles),
   })
 }

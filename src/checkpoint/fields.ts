@@ -42,6 +42,13 @@ export class Fields {
     throw this.wrong(name, 'a number or null')
   }
 
+  numbersOrNulls(name: string): readonly (number | null)[] {
+    const value = this.json(name)
+    const fits = (item: Json) => item === null || (typeof item === 'number' && Number.isFinite(item))
+    if (Array.isArray(value) && value.every(fits)) return value as (number | null)[]
+    throw this.wrong(name, 'a list of numbers and nulls')
+  }
+
   json(name: string): Json {
     if (Object.hasOwn(this.#values, name)) return this.#values[name] as Json
     throw this.wrong(name, 'there')

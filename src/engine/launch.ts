@@ -14,6 +14,7 @@ import type { Source } from '../sources/source.ts'
 import { sluiceVersion } from '../version.ts'
 import { MicroBatches } from './micro-batch.ts'
 import { Stages } from './stages.ts'
+import { StopMarker } from './stop-marker.ts'
 import { StreamExecution } from './stream-execution.ts'
 import type { Trigger } from './trigger.ts'
 import type { WatermarkPolicy } from './watermark.ts'
@@ -26,7 +27,11 @@ export interface Launch {
   readonly trigger: Trigger
   /** Absent: a temporary directory that goes with the query. */
   readonly checkpointLocation: string | undefined
+  /** How often the checkpoint gets a sign of life. */
+  readonly heartbeatMs: number
   readonly minBatchesToRetain: number
+  /** A path whose appearance stops the query. */
+  readonly stopMarker: string | undefined
   readonly watermarkPolicy: WatermarkPolicy
   readonly maxAheadMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
@@ -46,18 +51,27 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
+    const stopMarker =
+      query.stopMarker === undefined ? undefined : await StopMarker.open(query.stopMarker, openStorage, log)
+    if (stopMarker) closing.push(() => stopMarker.close())
     const sources = program.sources.map(({ input }) => {
       const source = query.openSource(input)
       closing.push(() => source.close())
       return source
     })
     const location = query.checkpointLocation ?? (await temporaryLocation(closing))
-    const checkpoint = await Checkpoint.open(await openStorage(location), {
+    const storage = await openStorage(location)
+    // The sources of a new query are asked before anything is written: a wrong stream name, region or key leaves
+    // nothing behind that would refuse the corrected one.
+    const isNew = !(await Checkpoint.exists(storage))
+    const initial = isNew ? await Promise.all(sources.map((source) => source.initial())) : []
+    const checkpoint = await Checkpoint.open(storage, {
       clock,
       log,
       fingerprint: program.fingerprint,
       sources: sources.map((source) => source.description),
       versions: { sluice: sluiceVersion, duckdb: duckdbVersion },
+      heartbeatMs: query.heartbeatMs,
     })
     closing.push(() => checkpoint.close())
     const id = checkpoint.queryId
@@ -68,16 +82,13 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       (await checkpoint.state.load(operator)).map(({ file }) => file),
     )
     closing.push(() => stages.close())
-    const batches = await MicroBatches.resume(
-      { sources, stages, sink, checkpoint, clock, log },
-      {
-        minBatchesToRetain: query.minBatchesToRetain,
-        delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
-        watermarkPolicy: query.watermarkPolicy,
-        maxAheadMs: query.maxAheadMs,
-        waitsForWatermark: program.waitsForWatermark,
-      },
-    )
+    const batches = await MicroBatches.resume({ sources, stages, sink, checkpoint, clock, log }, initial, {
+      minBatchesToRetain: query.minBatchesToRetain,
+      delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
+      watermarkPolicy: query.watermarkPolicy,
+      maxAheadMs: query.maxAheadMs,
+      waitsForWatermark: program.waitsForWatermark,
+    })
     const { name, trigger } = query
     return new StreamExecution({
       id,
@@ -87,6 +98,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       trigger,
       sources,
       sink,
+      stopMarker,
       clock,
       log,
       close,

@@ -5,6 +5,7 @@ import type { StateFile } from '../checkpoint/state-file.ts'
 import type { Clock } from '../clock.ts'
 import type { Relation } from '../duckdb.ts'
 import { hasCode, reasonOf, SluiceError } from '../errors.ts'
+import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
@@ -78,20 +79,31 @@ export class MicroBatches {
     this.#parts = parts
     this.#settings = settings
     const { delaysMs, watermarkPolicy } = settings
-    this.#watermark = new WatermarkClock(delaysMs, watermarkPolicy, parts.checkpoint.nextWatermarkMs)
+    const { nextWatermarkMs, watermarksMs } = parts.checkpoint
+    this.#watermark = new WatermarkClock(delaysMs, watermarkPolicy, nextWatermarkMs, watermarksMs)
     this.#positions = positions
   }
 
-  /** Continues where the checkpoint stands, or pins where each source begins. */
-  static async resume(parts: Machinery, settings: BatchSettings): Promise<MicroBatches> {
+  /**
+   * Continues where the checkpoint stands, or pins where each source begins.
+   *
+   * @param asked what `Source.initial` has answered already, for the sources of a new query
+   */
+  static async resume(
+    parts: Machinery,
+    asked: readonly Position[],
+    settings: BatchSettings,
+  ): Promise<MicroBatches> {
     const { sources, checkpoint, log } = parts
     const positions: Position[] = []
     for (const [index, source] of sources.entries()) {
       const known =
         checkpoint.lastIntent?.sources[index]?.range.end ?? (await checkpoint.initialPosition(index))
       if (known === undefined) {
-        const initial = await source.initial()
+        const initial = asked[index] ?? (await source.initial())
+        hit('source.asked')
         await checkpoint.pinInitialPosition(index, initial)
+        hit('source.pinned')
         positions.push(initial)
       } else {
         log.info(
@@ -128,6 +140,7 @@ export class MicroBatches {
         }),
       ),
     )
+    hit('batch.reread')
     return this.#run(intent, batches, times)
   }
 
@@ -138,6 +151,7 @@ export class MicroBatches {
     const reads = await times.of('latestOffset', () =>
       Promise.all(sources.map((source, index) => source.read(this.#positions[index] as Position, signal))),
     )
+    hit('batch.read')
     const drained = reads.every((read) => read.drained)
     // What was read but not logged is read again by the next start: stopping here loses nothing.
     if (signal.aborted) return { drained }
@@ -156,9 +170,12 @@ export class MicroBatches {
       }),
     }
     await times.of('walCommit', () => checkpoint.logIntent(intent))
+    hit('batch.logged')
     const report = await this.#run(intent, batches, times)
     // After the batch, which is committed whether or not old ones can be removed.
-    if (report.intent.batchId % BATCHES_PER_PURGE === 0) await checkpoint.purge(this.#settings.minBatchesToRetain)
+    if (report.intent.batchId % BATCHES_PER_PURGE === 0)
+      await checkpoint.purge(this.#settings.minBatchesToRetain)
+    hit('batch.done')
     return { report, drained: drained && !this.#isHeldBack() }
   }
 
@@ -188,18 +205,29 @@ export class MicroBatches {
       const rows = await times.of('addBatch', async () => {
         for (const [index, batch] of batches.entries()) await stages.attach(index, batch?.records ?? [])
         const relation = await stages.run()
+        hit('batch.computed')
         await checkpoint.assertHeld()
+        hit('batch.held')
         await this.#write(batchId, relation)
+        hit('batch.written')
         return relation.rows
       })
       const operators = await stages.counts()
       const eventTimes = await stages.eventTimes()
       this.#watermark.observe(eventTimes.map((span) => span.greatestMs))
       const state = await times.of('stateCommit', () => this.#saveState(batchId, operators))
+      hit('batch.saved')
       const { epoch } = checkpoint
       await times.of('commitOffsets', () =>
-        checkpoint.logCommit({ batchId, epoch, nextWatermarkMs: this.#watermark.currentMs, state }),
+        checkpoint.logCommit({
+          batchId,
+          epoch,
+          nextWatermarkMs: this.#watermark.currentMs,
+          watermarksMs: this.#watermark.valuesMs,
+          state,
+        }),
       )
+      hit('batch.committed')
       await stages.commit()
       this.#positions = intent.sources.map(({ range }) => range.end)
       const metrics = sources.map((source) => source.metrics())
@@ -230,6 +258,7 @@ export class MicroBatches {
       const kind = deltas.length >= DELTAS_PER_SNAPSHOT ? 'snapshot' : 'delta'
       const file = await checkpoint.state.scratchFile()
       await stages.export(operatorName, kind, file)
+      hit('state.exported')
       saved.push(await checkpoint.state.save(operatorName, batchId, kind, file))
     }
     return saved

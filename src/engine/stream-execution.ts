@@ -3,10 +3,13 @@ import { reasonOf, SluiceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { BatchReport, MicroBatches } from './micro-batch.ts'
 import { type Progress, perSecond, progressChannel, RECENT_PROGRESS_MAX, type Status } from './progress.ts'
+import type { StopMarker } from './stop-marker.ts'
 import { type Trigger, waitMs } from './trigger.ts'
 
 /** Pause between two reads that brought nothing, for sources that do not pace themselves; Spark's pollingDelay. */
 const IDLE_POLL_MS = 10
+/** Between two looks for the stop marker. */
+const MARKER_POLL_MS = 1000
 
 export interface Execution {
   readonly id: string
@@ -16,6 +19,7 @@ export interface Execution {
   readonly trigger: Trigger
   readonly sources: readonly { readonly description: string; pinEnd(): Promise<void> }[]
   readonly sink: { readonly description: string }
+  readonly stopMarker: Pick<StopMarker, 'path' | 'isThere'> | undefined
   readonly clock: Clock
   readonly log: Logger
   /** Closes everything the query holds; called once, however it ends. */
@@ -116,6 +120,8 @@ export class StreamExecution {
     } catch (error) {
       this.#fail(error)
     }
+    // Nothing more is to be stopped: whoever waits for that need not wait any longer.
+    this.#stopping.abort()
     try {
       await this.#parts.close()
     } catch (error) {
@@ -140,6 +146,8 @@ export class StreamExecution {
   async #run(): Promise<void> {
     const { batches, trigger, clock, sources } = this.#parts
     const signal = this.#stopping.signal
+    if (await this.#isMarked()) return
+    void this.#watchMarker()
     this.#say('Processing new data', true, true)
     this.#publish(await batches.replay())
     if (trigger.kind === 'availableNow') await Promise.all(sources.map((source) => source.pinEnd()))
@@ -152,6 +160,22 @@ export class StreamExecution {
       if (pauseMs > 0) this.#say('Waiting for next trigger')
       else if (!ran) this.#say('Waiting for data to arrive')
       if (pauseMs > 0 || !ran) await clock.sleep(Math.max(pauseMs, ran ? 0 : IDLE_POLL_MS), signal)
+    }
+  }
+
+  async #isMarked(): Promise<boolean> {
+    const { stopMarker, log } = this.#parts
+    if (!(await stopMarker?.isThere())) return false
+    log.info({ marker: stopMarker?.path }, 'stopping because the stop marker is there')
+    return true
+  }
+
+  async #watchMarker(): Promise<void> {
+    if (!this.#parts.stopMarker) return
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      await this.#parts.clock.sleep(MARKER_POLL_MS, signal)
+      if (!signal.aborted && (await this.#isMarked())) this.#stopping.abort()
     }
   }
 

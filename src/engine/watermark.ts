@@ -5,7 +5,7 @@ export type WatermarkPolicy = 'min' | 'max'
  * How far event time has come in a query, over all its watermarks.
  *
  * Invariants: it never goes back; under `min` it does not exist before every watermark has seen a row; after a restart
- * every watermark begins at the logged value, which is never ahead of where it was.
+ * every watermark stands where it was logged.
  */
 export class WatermarkClock {
   readonly #delaysMs: readonly number[]
@@ -13,16 +13,26 @@ export class WatermarkClock {
   readonly #values: (number | null)[]
   #currentMs: number | null
 
-  constructor(delaysMs: readonly number[], policy: WatermarkPolicy, startMs: number | null) {
+  constructor(
+    delaysMs: readonly number[],
+    policy: WatermarkPolicy,
+    startMs: number | null,
+    logged: readonly (number | null)[] = [],
+  ) {
     this.#delaysMs = delaysMs
     this.#policy = policy
-    this.#values = delaysMs.map(() => startMs)
+    this.#values = delaysMs.map((_, index) => logged[index] ?? null)
     this.#currentMs = startMs
   }
 
   /** Epoch milliseconds; null before there is one. */
   get currentMs(): number | null {
     return this.#currentMs
+  }
+
+  /** Where each of them stands, to be logged. */
+  get valuesMs(): readonly (number | null)[] {
+    return [...this.#values]
   }
 
   /** Takes in the greatest event time that each watermark saw in a batch, null where it saw none. */

@@ -34,6 +34,7 @@ import { batchTime } from './rules/batch-time.ts'
 import { blobAsText } from './rules/blob-as-text.ts'
 import { eventTimeWindows, oneWindowEach } from './rules/event-time-windows.ts'
 import { unqualify } from './rules/unqualify.ts'
+import { baseSide, bind, type Side, streamJoin } from './stream-join.ts'
 import { replaceTables, tablesIn } from './tables.ts'
 import { toQuery } from './to-query.ts'
 import { topN } from './top-n.ts'
@@ -193,7 +194,12 @@ class Builder {
   async #select(query: SelectQuery, scope: Scope): Promise<Plan> {
     refuseClauses(query)
     let select = await this.#prepared(query, scope)
-    let plan = await this.#from(select.from_table, scope, select)
+    let plan: Plan
+    if (this.#isStreamJoin(select.from_table, scope)) {
+      const joined = await this.#streamJoin(select.from_table, scope, select)
+      plan = joined.side.plan
+      select = bind({ ...select, where_clause: joined.where }, joined.side.relations)
+    } else plan = await this.#from(select.from_table, scope, select)
     if (plan.kind === 'alias') {
       const columns = await describePlan(plan, this.#analysis)
       select = unqualify(select, plan.name, columns)
@@ -241,10 +247,38 @@ class Builder {
     return { kind: 'static', ref: this.#inlineStatic(ref, scope) }
   }
 
+  #isStreamJoin(ref: TableRef, scope: Scope): ref is JoinRef {
+    return isJoin(ref) && this.#readsStream(ref.left, scope) && this.#readsStream(ref.right, scope)
+  }
+
+  async #streamJoin(ref: JoinRef, scope: Scope, select: SelectQuery) {
+    const ruled = { ...ref, condition: ref.condition && blobAsText(batchTime(ref.condition)) }
+    const [left, right] = [
+      await this.#side(ref.left, scope, select),
+      await this.#side(ref.right, scope, select),
+    ]
+    return streamJoin(left, right, ruled, select.where_clause)
+  }
+
+  async #side(ref: TableRef, scope: Scope, select: SelectQuery): Promise<Side> {
+    if (this.#isStreamJoin(ref, scope))
+      return (await this.#streamJoin(ref, scope, { ...select, where_clause: null })).side
+    if (isJoin(ref)) throw refused('nested-join-side')
+    const from = await this.#from(ref, scope, select)
+    const plan = from.kind === 'alias' && from.columns.length === 0 ? from.child : from
+    const name = ref.alias || (isBaseTable(ref) ? ref.table_name : '')
+    const columns = await describePlan(plan, this.#analysis)
+    return baseSide(
+      plan,
+      name,
+      columns.map((field) => field.name),
+    )
+  }
+
   async #join(ref: JoinRef, scope: Scope, select: SelectQuery): Promise<Plan> {
     const left = await this.#from(ref.left, scope, select)
     const right = await this.#from(ref.right, scope, select)
-    if (isStreaming(left) && isStreaming(right)) throw refused('stream-join')
+    if (isStreaming(left) && isStreaming(right)) throw refused('nested-join-side')
     const keeps = ref.join_type
     const isRowWise =
       keeps === 'INNER' || (isStreaming(left) ? ['LEFT', 'SEMI', 'ANTI'].includes(keeps) : keeps === 'RIGHT')

@@ -1,7 +1,17 @@
 import { SluiceError } from '../errors.ts'
 import type { OutputMode } from '../output-mode.ts'
 import { eventTimeOf, eventTimes } from './event-time.ts'
-import { type Aggregate, aggregatesOf, childrenOf, isStreaming, nodesOf, type Plan } from './plan.ts'
+import {
+  type Aggregate,
+  aggregatesOf,
+  childrenOf,
+  isStateful,
+  isStreaming,
+  nodesOf,
+  type Plan,
+  type StreamJoin,
+} from './plan.ts'
+import { timeBounds } from './time-bounds.ts'
 
 /**
  * Everything a streaming query may not do, in one list: what it is, why, and what to write instead.
@@ -53,10 +63,36 @@ export const REFUSALS = {
     why: 'the static rows would come again in every batch',
     instead: 'two queries, or write the static rows to the sink once',
   },
-  'stream-join': {
-    what: 'a join of two streams',
-    why: 'rows of both sides would have to be kept until their partners come',
-    instead: 'a join of one stream with a static table',
+  'outer-join-unbounded': {
+    what: 'an outer or anti join of streams whose rows may wait for a partner for ever',
+    why: 'a row without a partner is known only when the watermark has passed all that it could have',
+    instead:
+      'watermarks on both sides and a condition on both times, such as a.at BETWEEN b.at AND b.at + INTERVAL 1 HOUR',
+  },
+  'outer-join-mode': {
+    what: 'an outer or anti join of streams in update or complete mode',
+    why: 'its rows come when the watermark passes them, once',
+    instead: 'outputMode append',
+  },
+  'cross-join': {
+    what: 'a join of streams without a condition',
+    why: 'every row would have to be kept for every row still to come',
+    instead: 'a condition that ties the two together',
+  },
+  'join-kind': {
+    what: 'a NATURAL, ASOF, POSITIONAL or LATERAL join of two streams, or USING in a right or full one',
+    why: 'which partner a row has would change with rows still to come, or its columns could not be told apart',
+    instead: 'JOIN … ON with the columns spelled out',
+  },
+  'join-star': {
+    what: '* REPLACE or COLUMNS(…) directly over a join of streams',
+    why: 'columns of both sides may have the same name',
+    instead: 'the columns by name, or a subquery around the join',
+  },
+  'nested-join-side': {
+    what: 'a join of a stream with a table as a side of a join of streams',
+    why: 'its columns would need two qualifiers',
+    instead: 'a subquery around the inner join',
   },
   'static-outer-join': {
     what: 'a join that keeps all rows of the static side',
@@ -125,11 +161,23 @@ export function checkOutputMode(plan: Plan, mode: OutputMode): void {
     throw refused(aggregates.length > 1 ? 'nested-aggregate' : 'aggregate-in-append')
   }
   for (const node of nodesOf(plan)) {
+    if (node.kind === 'stream-join') checkJoin(node, mode)
     if (node.kind === 'top-n' && mode !== 'update') throw refused('top-n-mode')
     if (node.kind === 'arrange' && mode !== 'complete') throw refused('order-without-complete')
-    const isStateful = node.kind === 'aggregate' || node.kind === 'dedup' || node.kind === 'top-n'
-    if (isStateful && mode !== 'append' && changesRows(node.child)) throw refused('nested-aggregate')
+    if (isStateful(node) && mode !== 'append' && childrenOf(node).some(changesRows))
+      throw refused('nested-aggregate')
   }
+}
+
+/** Rows without a partner must be known to have none, and each is handed on once. */
+function checkJoin(join: StreamJoin, mode: OutputMode): void {
+  if (join.type === 'INNER' || join.type === 'SEMI') return
+  if (mode !== 'append') throw refused('outer-join-mode')
+  const bounds = timeBounds(join, eventTimes(join.left), eventTimes(join.right))
+  const keepsLeft = join.type !== 'RIGHT'
+  const keepsRight = join.type === 'RIGHT' || join.type === 'FULL'
+  if (keepsLeft && bounds?.leastMs === undefined) throw refused('outer-join-unbounded')
+  if (keepsRight && bounds?.mostMs === undefined) throw refused('outer-join-unbounded')
 }
 
 /** Whether rows below may be handed on once more, changed. */

@@ -15,7 +15,7 @@ export async function expandHops(
   select: SelectQuery,
   sql: SqlText,
 ): Promise<{ plan: Plan; select: SelectQuery }> {
-  const { from_table, ...clauses } = select
+  const { from_table, cte_map, ...clauses } = select
   const hops: Expression[] = []
   walk(clauses, (node) => {
     if (isHop(node) && !hops.some((known) => sameExpression(known, node))) hops.push(node)
@@ -28,5 +28,5 @@ export async function expandHops(
   const windows = named(call('unnest', [named(hop, '')]), name)
   const plan: Plan = { kind: 'project', child, items: [star, windows] }
   const rewritten = rewrite(clauses, (node) => (isHop(node) ? named(column(name), node.alias) : undefined))
-  return { plan, select: { ...rewritten, from_table } as SelectQuery }
+  return { plan, select: { ...rewritten, from_table, cte_map } as SelectQuery }
 }

@@ -70,6 +70,8 @@ async function describeNode(node: Plan, analysis: Analysis): Promise<string> {
       const using = node.ref.using_columns.length > 0 ? ` USING (${node.ref.using_columns.join(', ')})` : ''
       return `Join ${node.ref.join_type.toLowerCase()}${on}${using}`
     }
+    case 'stream-join':
+      return `StreamJoin ${node.type.toLowerCase()} ON ${await print([node.condition])}`
     case 'union':
       return 'Union all'
     case 'aggregate': {

@@ -2,11 +2,12 @@ import type { Json, Schema } from '../batch.ts'
 import { quoted } from '../duckdb.ts'
 import type { OutputMode } from '../output-mode.ts'
 import type { Analysis } from './analysis.ts'
-import { baseTable } from './ast.ts'
-import { describePlan } from './describe-plan.ts'
+import { baseTable, selectQuery, subqueryRef } from './ast.ts'
+import { analysisQuery } from './describe-plan.ts'
 import { aggregateOperator } from './operators/aggregate.ts'
 import { dedupOperator } from './operators/dedup.ts'
 import type { Operator, OperatorContext } from './operators/operator.ts'
+import { joinOperators } from './operators/stream-join.ts'
 import { topNOperator } from './operators/top-n.ts'
 import {
   inputsOf,
@@ -73,26 +74,31 @@ export async function incremental(plan: Plan, mode: OutputMode, analysis: Analys
       watermarkStage(node, names.get(node) as string, await print(node, false)),
     ),
   )
-  const operators = await Promise.all(
-    statefulOf(plan).map((node) => {
-      // Only the topmost operator may hand on groups that will change again.
-      const ownMode = isBelowAnother(node, plan) ? 'append' : mode
-      const context = {
-        name: names.get(node) as string,
-        mode: ownMode,
-        analysis,
-        print: (below: Plan) => print(below, true),
-      }
-      return operatorOf(node, context)
-    }),
-  )
+  const operators = (
+    await Promise.all(
+      statefulOf(plan).map((node) => {
+        // Only the topmost operator may hand on groups that will change again.
+        const ownMode = isBelowAnother(node, plan) ? 'append' : mode
+        const context = {
+          name: names.get(node) as string,
+          mode: ownMode,
+          analysis,
+          print: (below: Plan) => print(below, true),
+        }
+        return operatorsOf(node, context)
+      }),
+    )
+  ).flat()
   return {
     sources,
     watermarks: watermarks.reverse(),
     operators,
     emit: await print(plan),
-    schema: await describePlan(plan, analysis),
-    waitsForWatermark: mode === 'append' && statefulOf(plan).some((node) => node.kind === 'aggregate'),
+    // Through a subquery, which tells columns of one name apart as the table of the result does: id, id_1.
+    schema: await analysis.describe(
+      selectQuery({ from_table: subqueryRef(await analysisQuery(plan, analysis), '') }),
+    ),
+    waitsForWatermark: mode === 'append' && statefulOf(plan).some(holdsBack),
     fingerprint: {
       sources: sources.map(({ input }) => input.description),
       operators: operators.map((operator) => operator.identity),
@@ -100,14 +106,16 @@ export async function incremental(plan: Plan, mode: OutputMode, analysis: Analys
   }
 }
 
-function operatorOf(node: Stateful, context: OperatorContext): Promise<Operator> {
+async function operatorsOf(node: Stateful, context: OperatorContext): Promise<readonly Operator[]> {
   switch (node.kind) {
     case 'aggregate':
-      return aggregateOperator(node, context)
+      return [await aggregateOperator(node, context)]
     case 'dedup':
-      return dedupOperator(node, context)
+      return [await dedupOperator(node, context)]
     case 'top-n':
-      return topNOperator(node, context)
+      return [await topNOperator(node, context)]
+    case 'stream-join':
+      return joinOperators(node, context)
   }
 }
 
@@ -118,6 +126,14 @@ function namesOf(plan: Plan): ReadonlyMap<Watermark | Stateful, string> {
   )
   const watermarks = watermarksOf(plan).map((node, index) => [node, `watermark_${index}`] as const)
   return new Map<Watermark | Stateful, string>([...stateful, ...watermarks])
+}
+
+/** Whether rows wait inside for the watermark. */
+function holdsBack(node: Stateful): boolean {
+  return (
+    node.kind === 'aggregate' ||
+    (node.kind === 'stream-join' && node.type !== 'INNER' && node.type !== 'SEMI')
+  )
 }
 
 function isBelowAnother(node: Stateful, plan: Plan): boolean {

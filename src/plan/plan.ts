@@ -13,6 +13,7 @@ export type Plan =
   | Filter
   | Project
   | Join
+  | StreamJoin
   | Union
   | Aggregate
   | Dedup
@@ -75,6 +76,26 @@ export interface Join {
   readonly ref: JoinRef
 }
 
+/**
+ * A join of two streams: rows of both sides are kept until the watermark says that no partner can come any more.
+ * Its condition names the sides `l` and `r`; its columns are those listed, under their output names.
+ */
+export interface StreamJoin {
+  readonly kind: 'stream-join'
+  readonly left: Plan
+  readonly right: Plan
+  readonly type: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'SEMI' | 'ANTI'
+  readonly condition: Expression
+  readonly columns: { readonly left: readonly JoinColumn[]; readonly right: readonly JoinColumn[] }
+}
+
+export interface JoinColumn {
+  /** In the rows of its side. */
+  readonly source: string
+  /** In the rows of the join. */
+  readonly output: string
+}
+
 /** UNION ALL of streams, by position. */
 export interface Union {
   readonly kind: 'union'
@@ -123,6 +144,7 @@ export function childrenOf(plan: Plan): readonly Plan[] {
     case 'static':
       return []
     case 'join':
+    case 'stream-join':
     case 'union':
       return [plan.left, plan.right]
     default:
@@ -144,17 +166,23 @@ export function isStreaming(plan: Plan): boolean {
   return inputsOf(plan).length > 0
 }
 
-export type Stateful = Aggregate | Dedup | TopN
+export type Stateful = Aggregate | Dedup | TopN | StreamJoin
 
-/** The stateful operators, those that feed others first: the order in which they run and are numbered. */
+/**
+ * The stateful operators, those that feed others first: the order in which they run and are numbered. A node that
+ * stands in several places, such as a common table, is one operator.
+ */
 export function statefulOf(plan: Plan): Stateful[] {
-  return nodesOf(plan)
-    .filter((node) => node.kind === 'aggregate' || node.kind === 'dedup' || node.kind === 'top-n')
-    .reverse()
+  const found = nodesOf(plan).filter((node) => isStateful(node))
+  return [...new Set(found.reverse())]
+}
+
+export function isStateful(node: Plan): node is Stateful {
+  return ['aggregate', 'dedup', 'top-n', 'stream-join'].includes(node.kind)
 }
 
 export function watermarksOf(plan: Plan): Watermark[] {
-  return nodesOf(plan).filter((node) => node.kind === 'watermark')
+  return [...new Set(nodesOf(plan).filter((node) => node.kind === 'watermark'))]
 }
 
 export function aggregatesOf(plan: Plan): Aggregate[] {

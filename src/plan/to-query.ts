@@ -2,6 +2,7 @@ import {
   atMost,
   column,
   type Expression,
+  type JoinRef,
   type Modifier,
   named,
   type Query,
@@ -12,7 +13,8 @@ import {
   subqueryRef,
   type TableRef,
 } from './ast.ts'
-import type { Plan, Stateful, StreamInput, TopN, Union, Watermark } from './plan.ts'
+import type { Plan, Stateful, StreamInput, StreamJoin, TopN, Union, Watermark } from './plan.ts'
+import { LEFT, RIGHT } from './time-bounds.ts'
 
 /** Which tables stand for the leaves of a plan when it becomes SQL. */
 export interface Tables {
@@ -58,6 +60,10 @@ function blockOf(plan: Plan, tables: Tables): Block {
       return { ...open(blockOf(plan.child, tables)), items: plan.items }
     case 'join':
       return plain({ ...plan.ref, left: tableRef(plan.left, tables), right: tableRef(plan.right, tables) })
+    case 'stream-join': {
+      const table = tables.stored?.(plan)
+      return table ? plain(table) : streamJoinBlock(plan, tables)
+    }
     case 'union':
       return plain(subqueryRef(unionQuery(plan, tables), ''))
     case 'watermark': {
@@ -90,6 +96,26 @@ function blockOf(plan: Plan, tables: Tables): Block {
       return { ...free, modifiers: plan.modifiers }
     }
   }
+}
+
+/** `SELECT l.x AS "a.x", … FROM (…) AS l JOIN (…) AS r ON …` */
+function streamJoinBlock(plan: StreamJoin, tables: Tables): Block {
+  const from: JoinRef = {
+    type: 'JOIN',
+    alias: '',
+    sample: null,
+    left: subqueryRef(toQuery(plan.left, tables), LEFT),
+    right: subqueryRef(toQuery(plan.right, tables), RIGHT),
+    condition: plan.condition,
+    join_type: plan.type,
+    ref_type: 'REGULAR',
+    using_columns: [],
+    delim_flipped: false,
+    duplicate_eliminated_columns: [],
+  }
+  const items = (side: string, columns: StreamJoin['columns']['left']) =>
+    columns.map(({ source, output }) => named(column(side, source), output))
+  return { ...plain(from), items: [...items(LEFT, plan.columns.left), ...items(RIGHT, plan.columns.right)] }
 }
 
 /** `SELECT *, row_number() OVER (…) AS rank FROM … QUALIFY …` */

@@ -301,3 +301,22 @@ describe('a running query', () => {
     )
   })
 })
+
+test('a query whose source cannot be reached leaves nothing in its checkpoint location', async () => {
+  const location = await mkdtemp(join(tmpdir(), 'sluice-test-'))
+  const session = await Session.create({ log: silentLogger })
+  const stream = new MemoryStream({ word: 'VARCHAR' })
+  const open = () => ({ ...stream.open(), initial: () => Promise.reject(new Error('nobody listens')) })
+  const format = {
+    name: 'unreachable',
+    schema: () => stream.schema(),
+    describe: () => 'unreachable[x]',
+    open,
+  }
+  const { writeStream } = session.readStream.format(format).load()
+  const start = writeStream.format('noop').option('checkpointLocation', location).start()
+  await assert.rejects(start, /nobody listens/)
+  assert.deepEqual(await readdir(location), [])
+  await session.close()
+  await rm(location, { recursive: true })
+})

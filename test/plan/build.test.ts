@@ -85,6 +85,11 @@ describe('a query in SQL and as a DataFrame', () => {
       () => clicks.where('userId > 0').select('page'),
     ],
     [
+      'join of streams',
+      'SELECT * FROM clicks c JOIN known k ON c.userId = k.userId',
+      () => clicks.as('c').join(session.table('known').as('k'), expr('c.userId = k.userId')),
+    ],
+    [
       'union',
       'SELECT page FROM clicks UNION ALL SELECT page FROM known',
       () => clicks.select('page').union(clicks.where('userId > 0').select('page')),

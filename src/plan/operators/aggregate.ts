@@ -1,18 +1,10 @@
 import { quoted } from '../../duckdb.ts'
 import { call, type Expression, named, star } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
-import { eventTimeOf, eventTimes } from '../event-time.ts'
 import { type MergeableCall, mergeable } from '../mergeable.ts'
 import type { Aggregate, Plan } from '../plan.ts'
-import {
-  LATE_BEFORE,
-  loadLatest,
-  type Operator,
-  type OperatorContext,
-  sameKey,
-  storable,
-  WATERMARK,
-} from './operator.ts'
+import { eventKeyEnd, isLate } from './closing.ts'
+import { loadLatest, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 import { retained } from './retained.ts'
 
 /** Rows that a group of the batch stands for, to count those that come too late. */
@@ -89,21 +81,6 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
       state: types.slice(keys.length).map(({ name: column, type }) => ({ column, type })),
     },
   }
-}
-
-/** SQL for the moment after which a group cannot change: the end of its window, or its event time itself. */
-export function eventKeyEnd(aggregate: Aggregate): string | undefined {
-  const below = eventTimes(aggregate.child)
-  for (const { name, expression } of aggregate.keys) {
-    const kind = eventTimeOf(expression, below)
-    if (kind) return kind === 'window' ? `${quoted(name)}."end"` : quoted(name)
-  }
-  return undefined
-}
-
-/** A row without event time belongs to no window, as in Spark, and counts as late. */
-export function isLate(end: string | undefined): string {
-  return `${end} IS NULL OR coalesce(${end} <= ${LATE_BEFORE}, false)`
 }
 
 /** How each call is merged; undefined when one of them cannot be. */

@@ -2,6 +2,7 @@ import { quoted } from '../../duckdb.ts'
 import { describePlan } from '../describe-plan.ts'
 import { eventTimes } from '../event-time.ts'
 import type { Dedup } from '../plan.ts'
+import { closing } from './closing.ts'
 import {
   LATE_BEFORE,
   loadLatest,
@@ -26,13 +27,14 @@ export async function dedupOperator(dedup: Dedup, context: OperatorContext): Pro
   const { name, analysis, print } = context
   const columns = await describePlan(dedup.child, analysis)
   const keys = dedup.keys.length > 0 ? dedup.keys : columns.map((field) => field.name)
-  const times = [...eventTimes(dedup.child)].map(([column, kind]) => ({ column, kind }))
-  const end = ({ column, kind }: (typeof times)[number]) =>
-    quoted(column) + (kind === 'window' ? '."end"' : '')
-  const time = times[0] && end(times[0])
+  const times = [...eventTimes(dedup.child)].map(([column, eventTime]) => ({
+    column,
+    end: closing(column, eventTime),
+  }))
+  const time = times[0]?.end
   const keyTime = times.find(({ column }) => keys.some((key) => key.toLowerCase() === column))
   const within = dedup.withinMs === undefined ? undefined : `${time} + INTERVAL ${dedup.withinMs} MILLISECOND`
-  const over = within ? quoted(EXPIRES) : keyTime && end(keyTime)
+  const over = within ? quoted(EXPIRES) : keyTime?.end
 
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
   const keyList = keys.map(quoted).join(', ')

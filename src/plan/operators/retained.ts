@@ -2,7 +2,7 @@ import { quoted } from '../../duckdb.ts'
 import { column, type Expression, named } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
 import type { Aggregate, Plan } from '../plan.ts'
-import { eventKeyEnd, isLate } from './aggregate.ts'
+import { eventKeyEnd, isLate } from './closing.ts'
 import { loadAll, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 
 /**

@@ -1,0 +1,2 @@
+-- mode: append
+SELECT c.page, o.price FROM clicks c, orders o

@@ -1,0 +1,2 @@
+-- mode: append
+SELECT c.page, o.price FROM clicks c LEFT JOIN orders o ON c.userId = o.userId
