@@ -1,4 +1,5 @@
 import { reasonOf, SluiceError } from '../errors.ts'
+import { masked } from './secrets.ts'
 
 export interface ErrorTextOptions {
   /** Columns of the terminal. */
@@ -6,39 +7,23 @@ export interface ErrorTextOptions {
   readonly colour: boolean
   /** Adds the stack trace and everything that led to the error. */
   readonly verbose: boolean
-  /** Texts that must not be seen, wherever an error quotes them. */
-  readonly secrets: readonly string[]
 }
 
 const INDENT = '  '
 
-/** An error as one block for people: its code, what failed, what to do. */
+/** An error as one block for people: its code, what failed, what to do. What is secret is masked. */
 export function errorText(error: unknown, options: ErrorTextOptions): string {
   const { code, what, help } = partsOf(error)
   const bold = (text: string) => (options.colour ? `\u001b[1m${text}\u001b[22m` : text)
   const red = (text: string) => (options.colour ? `\u001b[31m${text}\u001b[39m` : text)
   const lines = [
     `${red('error')} ${bold(code)}`,
-    ...wrap(what, options.width),
+    ...wrap(masked(what), options.width),
     '',
-    ...wrap(`To fix: ${help}.`, options.width),
-    ...(options.verbose ? ['', ...traceOf(error)] : []),
+    ...wrap(masked(`To fix: ${help}.`), options.width),
+    ...(options.verbose ? ['', masked(traceOf(error))] : []),
   ]
-  return `${mask(lines.join('\n'), options.secrets)}\n`
-}
-
-/** Values of environment variables and `name=value` arguments whose names say that they are secret. */
-export function secretsOf(environment: NodeJS.ProcessEnv, args: readonly string[]): string[] {
-  const pairs = [
-    ...Object.entries(environment),
-    ...args.map(
-      (arg) => [arg.slice(0, Math.max(0, arg.indexOf('='))), arg.slice(arg.indexOf('=') + 1)] as const,
-    ),
-  ]
-  // Shorter values would blank out ordinary words.
-  return pairs.flatMap(([name, value]) =>
-    /secret|token|passw/i.test(name) && value && value.length >= 6 ? [value] : [],
-  )
+  return `${lines.join('\n')}\n`
 }
 
 function partsOf(error: unknown): { code: string; what: string; help: string } {
@@ -70,19 +55,11 @@ function wrap(text: string, width: number): string[] {
   })
 }
 
-function traceOf(error: unknown): string[] {
-  const lines: string[] = []
+/** The stack traces of an error and of everything that led to it. */
+function traceOf(error: unknown): string {
+  const traces: string[] = []
   for (let cause = error; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) {
-    const text = cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause)
-    lines.push(
-      ...text
-        .split('\n')
-        .map((line, index) => (index === 0 && lines.length > 0 ? `caused by ${line}` : line)),
-    )
+    traces.push(cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause))
   }
-  return lines
-}
-
-function mask(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text)
+  return traces.join('\ncaused by ')
 }

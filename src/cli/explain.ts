@@ -15,6 +15,6 @@ export const explainCommand: CommandModule<object, ScriptArguments> = {
           'Opens no stream and no sink and needs no network: a check for scripts before they are deployed.',
       )
       .example('$0 explain sql/examples/word-count.sql', 'the plan of the word count')
-      .example('$0 explain clicks.sql --set streamName=clicks', 'fill ${streamName} in the script'),
+      .example('$0 explain clicks.sql --set streamName=clicks', `fill \${streamName} in the script`),
   handler: async (args) => (await import('./explain-script.ts')).explainScript(args),
 }

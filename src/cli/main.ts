@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import yargs, { type Argv } from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { hasCode } from '../errors.ts'
+import { hasCode, SluiceError } from '../errors.ts'
 import { sluiceVersion } from '../version.ts'
 import { DEMO_OPTIONS, demoCommand } from './demo.ts'
-import { errorText, secretsOf } from './error-text.ts'
+import { errorText } from './error-text.ts'
 import { EXPLAIN_OPTIONS, explainCommand } from './explain.ts'
 import { RUN_OPTIONS, runCommand } from './run.ts'
+import { hideArguments, hideVariables } from './secrets.ts'
 import { usageError } from './usage-error.ts'
 
 const OPTIONS = {
@@ -17,6 +18,9 @@ const OPTIONS = {
 const WIDTH_MAX = 100
 
 const args = hideBin(process.argv)
+
+hideVariables(Object.entries(process.env))
+hideArguments(args)
 
 process.on('uncaughtException', (error) => {
   fail(error)
@@ -60,7 +64,7 @@ function commandLine(): Argv {
     .strict()
     .exitProcess(false)
     .fail((refusal, error) => {
-      throw refusal ? usageError(refusal, args, OPTIONS) : error
+      throw error instanceof SluiceError || !refusal ? error : usageError(refusal, args, OPTIONS)
     })
 }
 
@@ -71,7 +75,6 @@ function fail(error: unknown): void {
       width: Math.min(process.stderr.columns ?? WIDTH_MAX, WIDTH_MAX),
       colour: process.stderr.isTTY === true && process.env['NO_COLOR'] === undefined,
       verbose: args.includes('--verbose') || process.env['SLUICE_DEBUG'] === '1',
-      secrets: secretsOf(process.env, args),
     }),
   )
 }

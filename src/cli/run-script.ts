@@ -1,6 +1,7 @@
 import type { StreamingQuery } from '../api/query.ts'
 import { Session } from '../api/session.ts'
 import { SluiceError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 import { consoleLog } from './console-log.ts'
 import type { RunArguments } from './run.ts'
 import { readScript } from './script-file.ts'
@@ -12,13 +13,13 @@ export async function runScript(args: RunArguments): Promise<void> {
   const log = consoleLog(args['log-level'])
   const session = await Session.create({ log })
   const signals = stopSignals((name) =>
-    log.info(`${name}: stopping after the running batch; again ends at once`),
+    log.info(`${name}: stopping after the running batch; a second signal ends at once`),
   )
   try {
     const queries = await session.run(script)
     if (queries.length === 0) throw new SluiceError('SCRIPT_NO_SINK', { file: args.file })
     for (const { name, id } of queries) log.info(`query ${name} is running (id ${id})`)
-    await untilEnded(queries, session, signals)
+    await untilEnded(queries, session, signals, log)
     log.info(signals.signal.aborted ? 'stopped' : 'all queries have ended')
   } finally {
     await session.close()
@@ -31,9 +32,18 @@ async function untilEnded(
   queries: readonly StreamingQuery[],
   session: Session,
   { signal }: StopSignals,
+  log: Logger,
 ): Promise<void> {
   const stop = () => void session.streams.stopAll()
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
-  await Promise.all(queries.map((query) => query.awaitTermination()))
+  const ending = queries.map(async (query) => {
+    try {
+      await query.awaitTermination()
+    } catch (error) {
+      log.error(`query ${query.name} failed${queries.length > 1 ? '; the others are stopped' : ''}`)
+      throw error
+    }
+  })
+  await Promise.all(ending)
 }

@@ -32,7 +32,7 @@ export const runCommand: CommandModule<object, RunArguments> = {
       .example('$0 run sql/examples/word-count.sql', 'count the words in the stream sentences')
       .example(
         '$0 run clicks.sql --set streamName=clicks --set region=eu-west-1',
-        'fill ${streamName} and ${region}',
+        `fill \${streamName} and \${region}`,
       )
       .example('$0 run clicks.sql --log-level debug', 'one line for every batch'),
   handler: async (args) => (await import('./run-script.ts')).runScript(args),

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Argv, Options } from 'yargs'
 import { reasonOf, SluiceError } from '../errors.ts'
 import { fillValues } from './script-values.ts'
+import { hideOptions } from './secrets.ts'
 
 /** What every command that reads a script is given. */
 export interface ScriptArguments {
@@ -16,7 +17,7 @@ export const SCRIPT_OPTIONS = {
     nargs: 1,
     default: [] as string[],
     defaultDescription: 'none',
-    describe: 'name=value, for ${name} in the script; environment variables of that name serve as well',
+    describe: `name=value, for \${name} in the script; environment variables of that name serve as well`,
   },
 } as const satisfies Readonly<Record<string, Options>>
 
@@ -34,7 +35,9 @@ export async function readScript({ file, set }: ScriptArguments): Promise<string
   const script = await readText(file)
   if (/^[\s;]*$/.test(script.replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, '')))
     throw new SluiceError('SCRIPT_EMPTY', { file })
-  return fillValues(file, script, settings, process.env)
+  const filled = fillValues(file, script, settings, process.env)
+  hideOptions(filled)
+  return filled
 }
 
 function settingOf(text: string): [string, string] {

@@ -16,17 +16,13 @@ const NAMES = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * process at once.
  *
  * @param told called at the first signal
- * @param leaving called right before the process ends at the second
  */
-export function stopSignals(told: (name: string) => void, leaving: () => void = () => {}): StopSignals {
+export function stopSignals(told: (name: string) => void): StopSignals {
   const controller = new AbortController()
   let exitCode = 0
   const handle = (name: (typeof NAMES)[number]) => {
     const code = 128 + constants.signals[name]
-    if (controller.signal.aborted) {
-      leaving()
-      process.exit(code)
-    }
+    if (controller.signal.aborted) process.exit(code)
     exitCode = code
     told(name)
     controller.abort(name)

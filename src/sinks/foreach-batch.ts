@@ -38,7 +38,7 @@ export function foreachBatchFormat(write: ForeachBatch): SinkFormat {
           try {
             await write(batch, batchId)
           } finally {
-            batch.close()
+            await batch.close()
           }
         },
         close: async () => undefined,
@@ -47,6 +47,7 @@ export function foreachBatchFormat(write: ForeachBatch): SinkFormat {
   } satisfies SinkFormat)
 }
 
+/** The rows of the running batch: each form is read once, and one after the other as a connection has it. */
 class OpenBatch implements BatchRows {
   readonly rows: number
   readonly schema: Schema
@@ -54,6 +55,8 @@ class OpenBatch implements BatchRows {
   #relation: Relation | undefined
   #arrow: Promise<Table> | undefined
   #objects: Promise<Row[]> | undefined
+  /** Settles, and never rejects, when no read is under way. */
+  #quiet: Promise<unknown> = Promise.resolve()
 
   constructor(relation: Relation, batchId: number) {
     this.rows = relation.rows
@@ -63,17 +66,29 @@ class OpenBatch implements BatchRows {
   }
 
   async toArrow(): Promise<Table> {
-    this.#arrow ??= this.#open().toArrow()
+    const relation = this.#open()
+    this.#arrow ??= this.#inTurn(() => relation.toArrow())
     return this.#arrow
   }
 
   async toObjects(): Promise<Row[]> {
-    this.#objects ??= this.#open().toObjects()
+    const relation = this.#open()
+    this.#objects ??= this.#inTurn(() => relation.toObjects())
     return this.#objects
   }
 
-  close(): void {
+  /** Waits for reads that the function began and did not await: later they would find the rows of another batch. */
+  async close(): Promise<void> {
     this.#relation = undefined
+    await this.#quiet
+    this.#arrow = undefined
+    this.#objects = undefined
+  }
+
+  #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const result = this.#quiet.then(read)
+    this.#quiet = result.catch(() => undefined)
+    return result
   }
 
   #open(): Relation {

@@ -3,12 +3,6 @@ import { SluiceError } from '../errors.ts'
 import { parseOptions } from '../options.ts'
 import type { Sink, SinkContext, SinkFormat } from './sink.ts'
 
-/** The session's own database, where `session.sql` finds tables. */
-const MAIN = 'memory.main'
-
-/** Which batch each table of a memory sink holds last; in the same transaction as the rows. */
-const LEDGER = 'memory.sluice.memory_sinks'
-
 /**
  * A table of the session, named as the query: `session.sql('SELECT … FROM counts')`. append adds rows, complete
  * replaces them. The rows are visible once their batch is committed, and are gone with the session.
@@ -21,49 +15,71 @@ export const memoryFormat: SinkFormat = Object.freeze({
   options: {},
   open: async (context) => {
     parseOptions('sink memory', {}, context.options)
-    if (context.queryName === undefined) throw new SluiceError('SINK_NEEDS_NAME', { sink: 'memory' })
+    if (!context.queryName) throw new SluiceError('SINK_NEEDS_NAME', { sink: 'memory' })
     return memorySink(context, context.queryName)
   },
 } satisfies SinkFormat)
 
-function memorySink({ schema, outputMode, queryId }: SinkContext, name: string): Sink {
-  const target = `${MAIN}.${quoted(name)}`
-  let isPrepared = false
-
-  /** A table that this query made is continued, one that another query made under this name is replaced. */
-  const prepare = async (connection: Connection): Promise<void> => {
-    await connection.run('CREATE SCHEMA IF NOT EXISTS memory.sluice')
-    await connection.run(`CREATE TABLE IF NOT EXISTS ${LEDGER} (name VARCHAR, query VARCHAR, batch BIGINT)`)
-    const [entry] = await connection.rows(`SELECT query FROM ${LEDGER} WHERE name = ${literal(name)}`)
-    if (entry?.['query'] === queryId) return
-    if (entry) await connection.run(`DROP TABLE IF EXISTS ${target}`)
-    else if (await tableExists(connection, name)) throw new SluiceError('SINK_TABLE_TAKEN', { table: name })
-    const columns = schema.map((field) => `${quoted(field.name)} ${field.type}`)
-    await connection.run(`CREATE TABLE ${target} (${columns.join(', ')})`)
-    await connection.run(`DELETE FROM ${LEDGER} WHERE name = ${literal(name)}`)
-    await connection.run(`INSERT INTO ${LEDGER} VALUES (${literal(name)}, ${literal(queryId)}, -1)`)
-  }
-
+function memorySink({ outputMode, queryId, log }: SinkContext, name: string): Sink {
+  const target = `memory.main.${quoted(name)}`
   return {
     description: `memory[${name}]`,
     guarantee: 'exactly-once',
     write: async (batchId, { connection, name: rows }) => {
-      if (!isPrepared) await prepare(connection)
-      isPrepared = true
-      const last = await connection.value(`SELECT batch FROM ${LEDGER} WHERE name = ${literal(name)}`)
-      if (Number(last) >= batchId) return
-      if (outputMode === 'complete') await connection.run(`DELETE FROM ${target}`)
-      await connection.run(`INSERT INTO ${target} FROM ${rows}`)
-      await connection.run(`UPDATE ${LEDGER} SET batch = ${batchId} WHERE name = ${literal(name)}`)
+      const found = await findTable(connection, name)
+      if (found?.query === queryId) {
+        if (found.batch >= batchId) return
+        if (outputMode === 'complete') await connection.run(`DELETE FROM ${target}`)
+        await connection.run(`INSERT INTO ${target} FROM ${rows}`)
+      } else {
+        if (found) await connection.run(`DROP TABLE ${target}`)
+        await connection.run(`CREATE TABLE ${target} AS FROM ${rows}`)
+        if (batchId > 0 && outputMode === 'append') {
+          log.warn(
+            { table: name, batch: batchId },
+            'the memory table begins empty: it holds no earlier batch',
+          )
+        }
+      }
+      await connection.run(
+        `COMMENT ON TABLE ${target} IS ${literal(markOf({ query: queryId, batch: batchId }))}`,
+      )
     },
     close: async () => undefined,
   }
 }
 
-async function tableExists(connection: Connection, name: string): Promise<boolean> {
-  const found = await connection.value(
-    `SELECT count(*) FROM duckdb_tables()
-     WHERE database_name = 'memory' AND schema_name = 'main' AND lower(table_name) = lower(${literal(name)})`,
+/** Whose rows a table holds, and the last batch among them. */
+interface Mark {
+  readonly query: string
+  readonly batch: number
+}
+
+/**
+ * The mark is the table's comment: it changes in the transaction of the rows and goes with the table. A ledger of
+ * all sinks would let queries that begin at the same time fail each other, as DuckDB lets only one of two open
+ * transactions create it.
+ */
+function markOf({ query, batch }: Mark): string {
+  return `Sluice memory sink: query ${query}, batch ${batch}`
+}
+
+const MARK = /^Sluice memory sink: query (.+), batch (\d+)$/s
+
+/**
+ * The mark of the table of that name, if there is one.
+ *
+ * @throws SINK_TABLE_TAKEN when it is not ours, or is a view, or is ours by a name that differs in case
+ */
+async function findTable(connection: Connection, name: string): Promise<Mark | undefined> {
+  const isNamed = (column: string) =>
+    `database_name = 'memory' AND schema_name = 'main' AND lower(${column}) = lower(${literal(name)})`
+  const [found] = await connection.rows(
+    `SELECT table_name AS name, comment FROM duckdb_tables() WHERE ${isNamed('table_name')}
+     UNION ALL SELECT view_name, NULL FROM duckdb_views() WHERE ${isNamed('view_name')}`,
   )
-  return Number(found) > 0
+  if (!found) return undefined
+  const mark = MARK.exec(String(found['comment']))
+  if (found['name'] !== name || !mark) throw new SluiceError('SINK_TABLE_TAKEN', { table: name })
+  return { query: mark[1]!, batch: Number(mark[2]) }
 }

@@ -1,6 +1,6 @@
 import { getBorderCharacters, table } from 'table'
 import type { Schema } from '../batch.ts'
-import { type Connection, quoted } from '../duckdb.ts'
+import type { Connection } from '../duckdb.ts'
 
 export interface RenderOptions {
   /** Rows shown at most. */
@@ -9,11 +9,11 @@ export interface RenderOptions {
   readonly truncate: number
 }
 
-const NUMBER = /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL)/
+const NUMBER = /^(?:U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BIGNUM|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))$/
 
 /**
- * The first rows of a relation as a table for people. Bytes that are UTF-8 show as text; control characters show
- * as escapes, so that data cannot drive the terminal.
+ * The first rows of a relation as a table for people. Bytes that are printable UTF-8 show as text, others as hex;
+ * control characters show as escapes, so that data cannot drive the terminal.
  */
 export async function renderTable(
   connection: Connection,
@@ -21,13 +21,19 @@ export async function renderTable(
   { rows: most, truncate }: RenderOptions,
 ): Promise<string> {
   const schema = await connection.describe(select)
-  const items = schema.map(({ name, type }, i) => `${textSql(quoted(name), type)} AS c${i}`)
-  // One row more than is shown, to know whether there are more.
-  const found = await connection.rows(`SELECT ${items.join(', ')} FROM (${select}) LIMIT ${most + 1}`)
-  const shown = found.slice(0, most).map((row) => schema.map((_, i) => cell(row[`c${i}`], truncate)))
+  const items = schema.map(({ type }, i) => {
+    const text = textSql(`c${i}`, type)
+    // One character more than is shown, to know whether there are more: a long value stays in DuckDB.
+    return `${truncate === 0 ? text : `left(${text}, ${truncate + 1})`} AS c${i}`
+  })
+  // By position, as two columns may have one name.
+  const columns = schema.map((_, i) => `c${i}`)
+  const from = `(${select}) AS shown(${columns.join(', ')})`
+  const found = await connection.rows(`SELECT ${items.join(', ')} FROM ${from} LIMIT ${most + 1}`)
+  const shown = found.slice(0, most).map((row) => columns.map((column) => cell(row[column], truncate)))
   const lines = [draw(schema, shown, truncate)]
   if (shown.length === 0) lines.push('(no rows)\n')
-  else if (found.length > most) lines.push(`only showing top ${most} rows\n`)
+  else if (found.length > most) lines.push(`only showing top ${most} ${most === 1 ? 'row' : 'rows'}\n`)
   return lines.join('')
 }
 
@@ -41,14 +47,18 @@ function draw(schema: Schema, rows: readonly (readonly string[])[], truncate: nu
 }
 
 function textSql(column: string, type: string): string {
-  if (type === 'BLOB') return `coalesce(TRY(decode(${column})), ${column}::VARCHAR)`
-  return `${column}::VARCHAR`
+  if (type !== 'BLOB') return `${column}::VARCHAR`
+  const text = `TRY(decode(${column}))`
+  const hex = `'[' || rtrim(regexp_replace(hex(${column}), '..', '\\0 ', 'g')) || ']'`
+  // Control characters other than line breaks and tabs, or no UTF-8 at all: then it is no text.
+  return `CASE WHEN NOT regexp_matches(${text}, '[^\\P{Cc}\\n\\r\\t]') THEN ${text} ELSE ${hex} END`
 }
 
 function cell(value: unknown, truncate: number): string {
   const text = value === null || value === undefined ? 'NULL' : escaped(String(value))
+  if (truncate === 0) return text
   const characters = [...text]
-  if (truncate === 0 || characters.length <= truncate) return text
+  if (characters.length <= truncate) return text
   return truncate < 4
     ? characters.slice(0, truncate).join('')
     : `${characters.slice(0, truncate - 3).join('')}...`
@@ -56,12 +66,14 @@ function cell(value: unknown, truncate: number): string {
 
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** C0 and C1 controls, DEL, and the marks that turn the direction of text. */
-const CONTROL = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+/** Controls (C0, C1, DEL), separators that break a line, marks that turn the direction of text, and the invisible. */
+const UNSAFE =
+  /[\p{Cc}\p{Zl}\p{Zp}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/gu
 
-function escaped(text: string): string {
+/** Text that shows what is in it and does nothing to a terminal. */
+export function escaped(text: string): string {
   return text.replace(
-    CONTROL,
+    UNSAFE,
     (character) => NAMED[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

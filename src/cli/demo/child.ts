@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** How a process ended: `exit code 1`, `SIGKILL`. */
 export type Ending = string
@@ -19,7 +20,7 @@ export class Child {
 
   /**
    * @param file an absolute path, or the name of a module of this package, relative to this file and without extension
-   * @param environment in place of this process's own variables, which may speak of another AWS
+   * @param environment added to the variables of this process
    */
   constructor(file: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
     const leave = ['--import', moduleUrl('./leave-with-parent').href]
@@ -28,7 +29,7 @@ export class Child {
       detached: true,
       windowsHide: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...withoutAws(process.env), ...environment },
+      env: { ...process.env, ...environment },
     })
     this.pid = this.#process.pid ?? 0
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -67,7 +68,7 @@ export class Child {
 }
 
 function fileOf(file: string): string {
-  return file.startsWith('.') ? moduleUrl(file).pathname : file
+  return file.startsWith('.') ? fileURLToPath(moduleUrl(file)) : file
 }
 
 function moduleUrl(name: string): URL {
