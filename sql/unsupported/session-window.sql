@@ -1,2 +1,2 @@
 -- mode: append
-SELECT session_window(at, '10 seconds') AS session, count(*) AS n FROM clicks GROUP BY session
+SELECT session_window(at, '10 seconds') AS session, page FROM clicks

@@ -1,19 +1,14 @@
-import type { Schema } from '../batch.ts'
-import { parseDuckType } from '../duck-type.ts'
-import { literal, quoted } from '../duckdb.ts'
 import { SluiceError } from '../errors.ts'
 import type { GivenOptions, OptionValue } from '../options.ts'
-import { draftOver, INPUT } from '../plan/draft.ts'
+import { type Payload, type PayloadSchema, parsePayload, splitPayloadOptions } from '../plan/payload.ts'
+import { payloadSchema } from '../plan/payload-stage.ts'
+import { parseSchemaText } from '../plan/schema-text.ts'
 import { sourceFormat } from '../sources/index.ts'
 import type { SourceFormat } from '../sources/source.ts'
 import { DataFrame } from './dataframe.ts'
 import type { SessionContext } from './session-context.ts'
 
-/** Payload fields and their DuckDB types: `{ userId: 'BIGINT', at: 'TIMESTAMP' }`. */
-export type PayloadSchema = Readonly<Record<string, string>>
-
-/** The parsed payload while its fields are taken out; no column of a source has such a name. */
-const PAYLOAD = 'parsed payload'
+export type { PayloadSchema }
 
 /** Says what stream to read. Immutable; every call gives a new one. */
 export class DataStreamReader {
@@ -40,7 +35,7 @@ export class DataStreamReader {
     return new DataStreamReader(this.#context, format, this.#options, this.#schema)
   }
 
-  /** An option of the source, by its name in any case; `docs/sources.md` lists them. */
+  /** An option of the source or of the payload, by its name in any case; `docs/sources.md` lists them. */
   option(name: string, value: OptionValue): DataStreamReader {
     return this.options({ [name]: value })
   }
@@ -51,44 +46,55 @@ export class DataStreamReader {
   }
 
   /**
-   * Reads the payload as JSON with these fields, as typed columns beside those of the source. A payload that is no
-   * JSON, or a field that does not fit its type, gives NULL; `data` keeps the bytes.
+   * Parses every record into these fields, as typed columns beside those of the source; `data` keeps the bytes. Types
+   * are DuckDB's or Spark's; `'userId BIGINT, tags ARRAY<STRING>'` says the same in one text. The options
+   * `payloadFormat` and `mode` say what a record is and what becomes of one that does not fit; `docs/sources.md`.
+   *
+   * @throws TYPE_UNKNOWN when a text is no schema
    */
-  schema(fields: PayloadSchema): DataStreamReader {
-    return new DataStreamReader(this.#context, this.#format, this.#options, fields)
+  schema(fields: PayloadSchema | string): DataStreamReader {
+    const schema = typeof fields === 'string' ? parseSchemaText(fields) : fields
+    return new DataStreamReader(this.#context, this.#format, this.#options, schema)
   }
 
   /**
    * The stream as a DataFrame. Options are checked here; nothing is opened before a query starts.
    *
-   * @throws FORMAT_UNKNOWN, OPTION_UNKNOWN, OPTION_MISSING, OPTION_INVALID, TYPE_UNKNOWN, COLUMN_CLASH
+   * @throws FORMAT_UNKNOWN, OPTION_UNKNOWN, OPTION_MISSING, OPTION_INVALID, TYPE_UNKNOWN, COLUMN_CLASH, PAYLOAD_SCHEMA
    */
   load(): DataFrame {
+    return this.#load('rows')
+  }
+
+  /**
+   * The records that do not fit the schema, as a stream of its own: the columns of the source and `reason`, whatever
+   * the mode. A query over it reads the source again; the option `badRecordsPath` keeps them without that.
+   *
+   * @throws as `load`
+   */
+  badRecords(): DataFrame {
+    return this.#load('malformed')
+  }
+
+  #load(part: Payload['part']): DataFrame {
     const { clock, log, openers } = this.#context
     const format = typeof this.#format === 'string' ? sourceFormat(this.#format) : this.#format
-    const source = { options: this.#options, clock, log }
-    const input = Object.freeze({ description: format.describe(source), schema: format.schema(source) })
-    openers.set(input, () => format.open(source))
-    const fields = this.#schema
-    if (!fields) return new DataFrame(this.#context, input)
-    refuseClashes(fields, input.schema, input.description)
-    return new DataFrame(this.#context, draftOver(input, withPayload(fields)))
-  }
-}
-
-/** Every record parsed once; one that cannot be parsed gives NULLs and fails nothing. */
-function withPayload(fields: PayloadSchema): string {
-  const spec = literal(JSON.stringify(fields))
-  const columns = Object.keys(fields).map((name) => `${quoted(PAYLOAD)}.${quoted(name)} AS ${quoted(name)}`)
-  const parsed = `SELECT *, TRY(from_json(decode(data), ${spec})) AS ${quoted(PAYLOAD)} FROM ${INPUT}`
-  return `SELECT * EXCLUDE (${quoted(PAYLOAD)}), ${columns.join(', ')} FROM (${parsed})`
-}
-
-function refuseClashes(fields: PayloadSchema, columns: Schema, source: string): void {
-  for (const [column, type] of Object.entries(fields)) {
-    parseDuckType(type)
-    if (columns.some(({ name }) => name.toLowerCase() === column.toLowerCase())) {
-      throw new SluiceError('COLUMN_CLASH', { column, source })
+    const options = splitPayloadOptions(this.#options)
+    const source = { options: options.source, clock, log }
+    const description = format.describe(source)
+    const columns = format.schema(source)
+    const parsed = parsePayload(this.#schema, options.payload, columns, description)
+    if (part === 'malformed' && !parsed) {
+      const reason = 'there is none, so no record can fail to fit it'
+      throw new SluiceError('PAYLOAD_SCHEMA', { source: description, reason })
     }
+    const payload = parsed && { ...parsed, part }
+    const input = Object.freeze({
+      description,
+      schema: payload ? payloadSchema(payload) : columns,
+      payload,
+    })
+    openers.set(input, () => format.open(source))
+    return new DataFrame(this.#context, input)
   }
 }

@@ -28,7 +28,10 @@ function declare(statement: Of<'stream'> | Of<'view'>, context: SessionContext):
     return
   }
   const reader = new DataStreamReader(context, statement.format, statement.options, statement.fields)
-  reader.load().createOrReplaceTempView(name)
+  const stream = reader.load()
+  const { watermark } = statement
+  const timed = watermark ? stream.withWatermark(watermark.column, watermark.delay) : stream
+  timed.createOrReplaceTempView(name)
 }
 
 /** `outputMode` and `trigger` are options here, since SQL has no place for them. */

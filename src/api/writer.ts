@@ -27,6 +27,17 @@ export const QUERY_OPTIONS = {
     default: '100',
     doc: 'batches of the checkpoint that are kept to go back to',
   },
+  checkpointHeartbeat: {
+    kind: 'duration',
+    min: 1,
+    max: 600_000,
+    default: '10s',
+    doc: 'how often the query gives a sign of life on its checkpoint; a start elsewhere waits for four that are missing',
+  },
+  stopMarker: {
+    kind: 'text',
+    doc: 'path of a file (or an `s3://` object) that stops the query after its running batch once it is there; remove it before the next start',
+  },
   multipleWatermarkPolicy: {
     kind: 'text',
     default: 'min',
@@ -134,19 +145,28 @@ export class DataStreamWriter {
   async #launch(): Promise<StreamingQuery> {
     const { openers, database, clock, log } = this.#context
     const { outputMode, trigger, queryName } = this.#settings
-    const { format, program, settings, sinkOptions, explanation } = await this.#prepare()
+    const { format, program, settings, sinkOptions, checkpointOptions, explanation } = await this.#prepare()
     const execution = await launch({
       name: queryName,
       database,
       program,
       trigger,
       checkpointLocation: settings.checkpointLocation,
+      checkpointOptions,
+      heartbeatMs: settings.checkpointHeartbeat,
       minBatchesToRetain: settings.minBatchesToRetain,
+      stopMarker: settings.stopMarker,
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
       maxAheadMs: settings.watermarkMaxAhead,
       openSource: (input) => openers.get(input)!(),
       openSink: (schema, queryId) =>
         format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log }),
+      openBadRecords: (path, source, schema, queryId) => {
+        // Queries and sources apart, so that several can share the path that their streams name.
+        const directory = `${path.replace(/\/+$/, '')}/query=${queryId}/source=${source}`
+        const options = new Map([['path', directory]])
+        return sinkFormat('parquet').open({ options, queryId, queryName, outputMode: 'append', schema, log })
+      },
       clock,
       log,
     })
@@ -157,7 +177,7 @@ export class DataStreamWriter {
     const { analysis } = this.#context
     const { outputMode, options } = this.#settings
     const format = this.#format()
-    const { own, others } = splitOptions(options)
+    const { own, checkpoint, others } = splitOptions(options)
     const settings = parseOptions('the query', QUERY_OPTIONS, own)
     // Here already, so that a wrong option is found before anything is opened or written.
     parseOptions(`sink ${format.name}`, format.options, others)
@@ -176,7 +196,7 @@ export class DataStreamWriter {
     const explanation =
       `== Plan ==\n${await explainPlan(plan, analysis)}\n\n` +
       `== Stages, ${outputMode} mode ==\n${explainProgram(program)}\n`
-    return { format, program, settings, sinkOptions: others, explanation }
+    return { format, program, settings, sinkOptions: others, checkpointOptions: checkpoint, explanation }
   }
 
   #format(): SinkFormat {
@@ -189,12 +209,14 @@ export class DataStreamWriter {
   }
 }
 
-function splitOptions(options: GivenOptions): { own: GivenOptions; others: GivenOptions } {
+/** Options of the query, of the way to its checkpoint, and of the sink. */
+function splitOptions(options: GivenOptions) {
   const names = Object.keys(QUERY_OPTIONS).map((name) => name.toLowerCase())
-  const isOwn = (name: string) => names.includes(name.toLowerCase())
-  const entries = [...options]
-  return {
-    own: new Map(entries.filter(([name]) => isOwn(name))),
-    others: new Map(entries.filter(([name]) => !isOwn(name))),
+  const ownerOf = (name: string): 'query' | 'checkpoint' | 'sink' => {
+    if (names.includes(name.toLowerCase())) return 'query'
+    return /^checkpoint\./i.test(name) ? 'checkpoint' : 'sink'
   }
+  const of = (owner: string): GivenOptions =>
+    new Map([...options].filter(([name]) => ownerOf(name) === owner))
+  return { own: of('query'), checkpoint: of('checkpoint'), others: of('sink') }
 }

@@ -7,11 +7,13 @@ import { openStorage } from '../checkpoint/open-storage.ts'
 import type { Clock } from '../clock.ts'
 import { type Database, duckdbVersion } from '../duckdb.ts'
 import type { Logger } from '../log.ts'
+import type { GivenOptions } from '../options.ts'
 import type { Program } from '../plan/incremental.ts'
 import type { StreamInput } from '../plan/plan.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import { sluiceVersion } from '../version.ts'
+import { BadRecords, type OpenBadRecords } from './bad-records.ts'
 import { MicroBatches } from './micro-batch.ts'
 import { Stages } from './stages.ts'
 import { StopMarker } from './stop-marker.ts'
@@ -27,6 +29,8 @@ export interface Launch {
   readonly trigger: Trigger
   /** Absent: a temporary directory that goes with the query. */
   readonly checkpointLocation: string | undefined
+  /** Options whose names begin with `checkpoint.`: how to reach the location. */
+  readonly checkpointOptions: GivenOptions
   /** How often the checkpoint gets a sign of life. */
   readonly heartbeatMs: number
   readonly minBatchesToRetain: number
@@ -36,6 +40,7 @@ export interface Launch {
   readonly maxAheadMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
   readonly openSink: (schema: Schema, queryId: string) => Promise<Sink>
+  readonly openBadRecords: OpenBadRecords
   readonly clock: Clock
   readonly log: Logger
 }
@@ -60,7 +65,8 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       return source
     })
     const location = query.checkpointLocation ?? (await temporaryLocation(closing))
-    const storage = await openStorage(location)
+    const storage = await openStorage(location, query.checkpointOptions, clock)
+    closing.push(() => storage.close())
     // The sources of a new query are asked before anything is written: a wrong stream name, region or key leaves
     // nothing behind that would refuse the corrected one.
     const isNew = !(await Checkpoint.exists(storage))
@@ -82,7 +88,14 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       (await checkpoint.state.load(operator)).map(({ file }) => file),
     )
     closing.push(() => stages.close())
-    const batches = await MicroBatches.resume({ sources, stages, sink, checkpoint, clock, log }, initial, {
+    const badRecords = await BadRecords.open(
+      program,
+      stages,
+      (path, source, schema) => query.openBadRecords(path, source, schema, id),
+      (opened) => closing.push(() => opened.close()),
+    )
+    const parts = { sources, stages, badRecords, sink, checkpoint, clock, log }
+    const batches = await MicroBatches.resume(parts, initial, {
       minBatchesToRetain: query.minBatchesToRetain,
       delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
       watermarkPolicy: query.watermarkPolicy,

@@ -9,6 +9,7 @@ import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
+import type { BadRecords } from './bad-records.ts'
 import { StepTimes } from './progress.ts'
 import type { EventTimeSpan, OperatorCounts, Stages } from './stages.ts'
 import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
@@ -17,6 +18,7 @@ import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
 export interface Machinery {
   readonly sources: readonly Source[]
   readonly stages: Stages
+  readonly badRecords: BadRecords
   readonly sink: Sink
   readonly checkpoint: Checkpoint
   readonly clock: Clock
@@ -191,7 +193,7 @@ export class MicroBatches {
     batches: readonly (Batch | undefined)[],
     times: StepTimes,
   ): Promise<BatchReport> {
-    const { stages, checkpoint, sources } = this.#parts
+    const { stages, badRecords, checkpoint, sources } = this.#parts
     const { batchId } = intent
     try {
       const timeMs = intent.startedAtMs
@@ -202,15 +204,17 @@ export class MicroBatches {
         lateBeforeMs: checkpoint.lastIntent?.watermarkMs ?? null,
         eventTimeLimitMs: this.#settings.maxAheadMs === undefined ? null : timeMs + this.#settings.maxAheadMs,
       })
-      const rows = await times.of('addBatch', async () => {
+      const { rows, malformed } = await times.of('addBatch', async () => {
         for (const [index, batch] of batches.entries()) await stages.attach(index, batch?.records ?? [])
+        const malformed = await badRecords.count(batchId)
         const relation = await stages.run()
         hit('batch.computed')
         await checkpoint.assertHeld()
         hit('batch.held')
+        await badRecords.write(batchId, malformed)
         await this.#write(batchId, relation)
         hit('batch.written')
-        return relation.rows
+        return { rows: relation.rows, malformed }
       })
       const operators = await stages.counts()
       const eventTimes = await stages.eventTimes()
@@ -230,7 +234,10 @@ export class MicroBatches {
       hit('batch.committed')
       await stages.commit()
       this.#positions = intent.sources.map(({ range }) => range.end)
-      const metrics = sources.map((source) => source.metrics())
+      const metrics = sources.map((source, index) => {
+        const malformedRecords = malformed[index]
+        return { ...source.metrics(), ...(malformedRecords === undefined ? {} : { malformedRecords }) }
+      })
       return { intent, rowsOut: rows, operators, eventTimes, durationMs: times.finish(), metrics }
     } catch (error) {
       await stages.rollback()

@@ -1,6 +1,7 @@
 import type { RecordBatch } from 'apache-arrow'
-import { type Connection, type Database, literal, Relation } from '../duckdb.ts'
+import { type Connection, type Database, literal, Relation, type Row } from '../duckdb.ts'
 import type { Program } from '../plan/incremental.ts'
+import type { PayloadStage } from '../plan/payload-stage.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
 
 /** Rows that one operator keeps, brought in and dropped. */
@@ -57,7 +58,10 @@ export class Stages {
     const connection = await database.connect()
     const stages = new Stages(program, connection)
     await stages.#set({ batchId: -1, timeMs: 0, watermarkMs, lateBeforeMs: null, eventTimeLimitMs: null })
-    for (const { table, input } of program.sources) await connection.attach(table, input.schema, [])
+    for (const [index, { payload }] of program.sources.entries()) {
+      await stages.attach(index, [])
+      if (payload) await connection.run(payload.view)
+    }
     for (const { keep } of program.watermarks) await connection.run(keep)
     for (const operator of program.operators) {
       for (const statement of operator.prepare) await connection.run(statement)
@@ -75,8 +79,35 @@ export class Stages {
 
   /** Makes the rows of source `index` the input of the batch. */
   async attach(index: number, records: readonly RecordBatch[]): Promise<void> {
-    const { table, input } = this.#program.sources[index]!
-    await this.#connection.attach(table, input.schema, records)
+    const { table, input, payload } = this.#program.sources[index]!
+    await this.#connection.attach(payload?.raw ?? table, payload?.rawSchema ?? input.schema, records)
+    if (payload) await this.#connection.run(payload.parse)
+  }
+
+  /** How many of the attached records do not fit the schema of source `index`, which parses them. */
+  async malformed(index: number): Promise<number> {
+    return Number(await this.#connection.value(this.#payload(index).countMalformed))
+  }
+
+  /** Why and where, without what the record holds. */
+  async firstMalformed(index: number): Promise<{ readonly reason: string; readonly position: string }> {
+    const [first] = await this.#connection.rows(this.#payload(index).firstMalformed)
+    const { reason, row, ...columns } = first as Row
+    const position = Object.entries(columns).flatMap(([name, value]) =>
+      value === null ? [] : [`${name} ${String(value)}`],
+    )
+    return { reason: String(reason), position: position.join(', ') || `row ${Number(row) + 1} of the batch` }
+  }
+
+  /** The malformed records of source `index`, which keeps them. */
+  async badRecords(index: number): Promise<Relation> {
+    const { table, schema, keep } = this.#payload(index).badRecords!
+    await this.#connection.run(keep)
+    return new Relation(this.#connection, table, schema, await this.malformed(index))
+  }
+
+  #payload(index: number): PayloadStage {
+    return this.#program.sources[index]!.payload!
   }
 
   /** Folds the batch into the state and answers the rows to write. */

@@ -8,7 +8,6 @@ import {
   isBareStar,
   isBaseTable,
   isColumnRef,
-  isFunction,
   isJoin,
   isSelect,
   isSetOperation,
@@ -66,7 +65,6 @@ async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
     return new Builder(analysis, await analysis.aggregates()).query(query, reachable)
   }
   const streaming = eventTimeWindows(query)
-  refuseSessions(streaming)
   await validate(oneWindowEach(streaming), reachable, analysis)
   return new Builder(analysis, await analysis.aggregates()).query(streaming, reachable)
 }
@@ -320,15 +318,6 @@ function distinctRows(child: Plan, select: SelectQuery): Plan {
 }
 
 const NO_STREAMS = { stream: () => emptyTable }
-
-/** Before binding, since DuckDB does not know the function. */
-function refuseSessions(query: Query): void {
-  walk(query, (node) => {
-    if (isFunction(node) && node.function_name.toLowerCase() === 'session_window')
-      throw refused('session-window')
-    return undefined
-  })
-}
 
 function refuseClauses(query: SelectQuery): void {
   if (query.sample) throw refused('sample')

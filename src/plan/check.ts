@@ -11,7 +11,9 @@ import {
   type Plan,
   type StreamJoin,
 } from './plan.ts'
+import { isSession } from './rules/event-time-windows.ts'
 import { timeBounds } from './time-bounds.ts'
+import { walk } from './walk.ts'
 
 /**
  * Everything a streaming query may not do, in one list: what it is, why, and what to write instead.
@@ -19,9 +21,14 @@ import { timeBounds } from './time-bounds.ts'
  */
 export const REFUSALS = {
   'session-window': {
-    what: 'session_window on a stream',
-    why: 'sessions that grow together across batches are not merged yet',
-    instead: 'a tumbling or hopping window',
+    what: 'session_window outside of GROUP BY, or of a column without a watermark',
+    why: 'only a group knows which rows belong to one session, and only a watermark when it has ended',
+    instead: 'withWatermark, and session_window of that column in GROUP BY',
+  },
+  'session-in-update': {
+    what: 'session_window in update mode',
+    why: 'two sessions that grow together would have to be taken back',
+    instead: 'outputMode append or complete',
   },
   'distinct-on': {
     what: 'DISTINCT ON on a stream',
@@ -162,11 +169,22 @@ export function checkOutputMode(plan: Plan, mode: OutputMode): void {
   }
   for (const node of nodesOf(plan)) {
     if (node.kind === 'stream-join') checkJoin(node, mode)
+    if (node.kind === 'aggregate') checkSession(node, mode)
     if (node.kind === 'top-n' && mode !== 'update') throw refused('top-n-mode')
     if (node.kind === 'arrange' && mode !== 'complete') throw refused('order-without-complete')
     if (isStateful(node) && mode !== 'append' && childrenOf(node).some(changesRows))
       throw refused('nested-aggregate')
   }
+}
+
+function checkSession(aggregate: Aggregate, mode: OutputMode): void {
+  const sessions = aggregate.keys.filter(({ expression }) => isSession(expression))
+  if (sessions.length === 0) return
+  const below = eventTimes(aggregate.child)
+  if (sessions.length > 1 || sessions.some(({ expression }) => !eventTimeOf(expression, below))) {
+    throw refused('session-window')
+  }
+  if (mode === 'update') throw refused('session-in-update')
 }
 
 /** Rows without a partner must be known to have none, and each is handed on once. */
@@ -196,9 +214,19 @@ export function checkShape(plan: Plan): void {
   for (const node of nodesOf(plan)) {
     const mixes = node.kind === 'union' || node.kind === 'join'
     if (mixes && aggregatesOf(node).length > 0) throw refused('union-above-aggregate')
+    if (node.kind !== 'aggregate') refuseSessions(node)
     if (node.kind === 'arrange') continue
     if (childrenOf(node).some((child) => child.kind === 'arrange' && isStreaming(child))) {
       throw refused('order-without-complete')
     }
   }
+}
+
+/** A session in a node's own expressions, other than as the key of a group. */
+function refuseSessions(node: Plan): void {
+  const own = node.kind === 'project' ? node.items : node.kind === 'filter' ? node.predicate : undefined
+  walk(own, (expression) => {
+    if (isSession(expression)) throw refused('session-window')
+    return undefined
+  })
 }

@@ -8,6 +8,7 @@ export type ScriptStatement =
       readonly name: string
       /** Payload fields and their types; absent when the statement gives none. */
       readonly fields: Readonly<Record<string, string>> | undefined
+      readonly watermark: { readonly column: string; readonly delay: string } | undefined
       readonly format: string
       readonly options: ReadonlyMap<string, string>
     }
@@ -26,7 +27,8 @@ export type ScriptStatement =
  * Reads a script. Grammar of the statements that are ours:
  *
  * ```
- * CREATE [OR REPLACE] STREAM name [(field type, …)] USING format [OPTIONS (name 'value', …)]
+ * CREATE [OR REPLACE] STREAM name [(field type, …)] [WATERMARK FOR column DELAY 'duration']
+ *   USING format [OPTIONS (name 'value', …)]
  * CREATE SINK name USING format [OPTIONS (name 'value', …)] AS select
  * CREATE [OR REPLACE] [TEMP | TEMPORARY] VIEW name AS select
  * ```
@@ -69,11 +71,19 @@ class StatementReader {
   #stream(): ScriptStatement {
     const name = this.#name('the name of the stream')
     const fields = this.#peek()?.text === '(' ? this.#fields() : undefined
+    const watermark = this.#accept('WATERMARK') ? this.#watermark() : undefined
     this.#expect('USING')
     const format = this.#name('a source format')
     const options = this.#options()
     if (this.#peek()) this.#refuse('OPTIONS (…) or the end of the statement')
-    return { kind: 'stream', name, fields, format, options }
+    return { kind: 'stream', name, fields, watermark, format, options }
+  }
+
+  #watermark(): { column: string; delay: string } {
+    this.#expect('FOR')
+    const column = this.#name('the event-time column')
+    this.#expect('DELAY')
+    return { column, delay: this.#value() }
   }
 
   #sink(): ScriptStatement {
@@ -120,7 +130,7 @@ class StatementReader {
     let end = first?.at ?? 0
     for (let token = this.#peek(); token; token = this.#peek()) {
       if (depth === 0 && (token.text === ',' || token.text === ')')) break
-      depth += token.text === '(' ? 1 : token.text === ')' ? -1 : 0
+      depth += '(<'.includes(token.text) ? 1 : ')>'.includes(token.text) ? -1 : 0
       end = token.at + token.text.length
       this.#index++
     }

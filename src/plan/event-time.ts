@@ -1,7 +1,7 @@
 import { type Expression, isColumnRef, isFunction, isStar } from './ast.ts'
 import { nameOf } from './item-names.ts'
 import type { Plan } from './plan.ts'
-import { HOP, TUMBLE, WINDOW_TIME } from './rules/event-time-windows.ts'
+import { HOP, SESSION, TUMBLE, WINDOW_TIME } from './rules/event-time-windows.ts'
 import { joinTimes } from './time-bounds.ts'
 
 /** What a column says about when its row happened. */
@@ -63,7 +63,8 @@ export function eventTimeOf(expression: Expression, below: EventTimes): EventTim
   const argument = expression.children[0] && eventTimeOf(expression.children[0], below)
   if (!argument) return undefined
   const name = expression.function_name.toLowerCase()
-  if ((name === TUMBLE || name === HOP) && argument.kind === 'instant') return { ...argument, kind: 'window' }
+  if ([TUMBLE, HOP, SESSION].includes(name) && argument.kind === 'instant')
+    return { ...argument, kind: 'window' }
   if (name === 'unnest' && argument.kind === 'window') return argument
   return name === WINDOW_TIME && argument.kind === 'window' ? { ...argument, kind: 'instant' } : undefined
 }

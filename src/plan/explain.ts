@@ -2,6 +2,7 @@ import type { Analysis } from './analysis.ts'
 import type { Expression } from './ast.ts'
 import { baseTable, selectQuery } from './ast.ts'
 import type { Program } from './incremental.ts'
+import { describePayload } from './payload.ts'
 import { childrenOf, type Plan } from './plan.ts'
 
 /** A plan as an indented tree, one node a line, stable enough to be compared with a golden file. */
@@ -17,7 +18,11 @@ export async function explainPlan(plan: Plan, analysis: Analysis): Promise<strin
 
 /** The statements that run for every micro-batch, in their order. */
 export function explainProgram(program: Program): string {
-  const lines = program.sources.map(({ input, table }) => `attach  ${table} = ${input.description}`)
+  const lines = program.sources.flatMap(({ input, table, payload }) => [
+    `attach  ${payload?.raw ?? table} = ${input.description}`,
+    ...(payload ? [`parse   ${payload.parse}`, `parse   ${payload.view}`] : []),
+    ...(payload?.badRecords ? [`bad     ${payload.badRecords.keep}`] : []),
+  ])
   for (const { keep, column, delayMs } of program.watermarks) {
     lines.push(`keep    ${keep}`, `time    ${column}, late after ${delayMs} ms`)
   }
@@ -43,7 +48,7 @@ async function describeNode(node: Plan, analysis: Analysis): Promise<string> {
   }
   switch (node.kind) {
     case 'scan':
-      return `Scan ${node.input.description}`
+      return `Scan ${node.input.description}${node.input.payload ? ` as ${describePayload(node.input.payload)}` : ''}`
     case 'static':
       return `Static ${(await analysis.sql.print(selectQuery({ from_table: node.ref }))).replace(/^SELECT \* FROM /, '')}`
     case 'alias':

@@ -9,6 +9,7 @@ import { dedupOperator } from './operators/dedup.ts'
 import type { Operator, OperatorContext } from './operators/operator.ts'
 import { joinOperators } from './operators/stream-join.ts'
 import { topNOperator } from './operators/top-n.ts'
+import { type PayloadStage, payloadStage } from './payload-stage.ts'
 import {
   inputsOf,
   type Plan,
@@ -23,14 +24,14 @@ import { toQuery } from './to-query.ts'
 /**
  * A plan as the SQL that the engine runs for every micro-batch:
  *
- * 1. the rows of input `i` are attached as the temporary table `sources[i].table`;
+ * 1. the rows of input `i` are attached as the temporary table `sources[i].table`, or beside it and parsed;
  * 2. every watermark keeps the rows that pass it as a table, and looks how far event time has come;
  * 3. every operator runs, those that feed others first;
  * 4. `emit` selects the result rows;
  * 5. every operator forgets what the watermark allows.
  */
 export interface Program {
-  readonly sources: readonly { readonly input: StreamInput; readonly table: string }[]
+  readonly sources: readonly ProgramSource[]
   readonly watermarks: readonly WatermarkStage[]
   readonly operators: readonly Operator[]
   readonly emit: string
@@ -39,6 +40,14 @@ export interface Program {
   readonly waitsForWatermark: boolean
   /** What must stay the same for a checkpoint's state to keep its meaning. */
   readonly fingerprint: Json
+}
+
+export interface ProgramSource {
+  readonly input: StreamInput
+  /** What the query reads. */
+  readonly table: string
+  /** Where records are parsed, `table` is a view of the parsed rows. */
+  readonly payload?: PayloadStage | undefined
 }
 
 export interface WatermarkStage {
@@ -56,7 +65,10 @@ export interface WatermarkStage {
 
 /** @throws STREAMING_UNSUPPORTED */
 export async function incremental(plan: Plan, mode: OutputMode, analysis: Analysis): Promise<Program> {
-  const sources = inputsOf(plan).map((input, index) => ({ input, table: `source_${index}` }))
+  const sources = inputsOf(plan).map((input, index) => {
+    const table = `source_${index}`
+    return { input, table, payload: input.payload && payloadStage(input.payload, table) }
+  })
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))
   const names = namesOf(plan)
   const print = (node: Plan, isWhole = true) =>

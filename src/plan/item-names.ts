@@ -1,5 +1,5 @@
 import { type Expression, isColumnRef, isFunction, isStar, named, type SelectQuery } from './ast.ts'
-import { isWindow } from './rules/event-time-windows.ts'
+import { isSession, isWindow } from './rules/event-time-windows.ts'
 import type { SqlText } from './sql.ts'
 import { walk } from './walk.ts'
 
@@ -16,6 +16,7 @@ async function namedItem(item: Expression, sql: SqlText): Promise<Expression> {
   if (item.alias !== '' || isColumnRef(item) || makesItsOwnNames(item)) return item
   // As in Spark, and the same for each of the functions that make one.
   if (isWindow(item)) return named(item, 'window')
+  if (isSession(item)) return named(item, 'session_window')
   const [text] = await sql.printExpressions([item])
   return named(item, text as string)
 }

@@ -1,5 +1,6 @@
 import type { Schema } from '../batch.ts'
 import type { Expression, FunctionCall, JoinRef, Modifier, OrderModifier, TableRef } from './ast.ts'
+import type { Payload } from './payload.ts'
 
 /**
  * A streaming query as a tree of the few kinds that matter to streaming. Expressions stay DuckDB's own nodes.
@@ -31,6 +32,8 @@ export interface StreamInput {
   /** For explain, progress and the checkpoint's identity: `kinesis[clicks]`. */
   readonly description: string
   readonly schema: Schema
+  /** How its records are parsed; absent where the source's own columns are all there is. */
+  readonly payload?: Payload | undefined
 }
 
 /** A relation without any stream in it: a table, a file, or a whole query over such; DuckDB's own node. */

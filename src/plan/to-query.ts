@@ -14,6 +14,7 @@ import {
   type TableRef,
 } from './ast.ts'
 import type { Plan, Stateful, StreamInput, StreamJoin, TopN, Union, Watermark } from './plan.ts'
+import { oneWindowEach } from './rules/event-time-windows.ts'
 import { LEFT, RIGHT } from './time-bounds.ts'
 
 /** Which tables stand for the leaves of a plan when it becomes SQL. */
@@ -84,9 +85,9 @@ function blockOf(plan: Plan, tables: Tables): Block {
     case 'aggregate': {
       const table = tables.stored?.(plan)
       if (table) return plain(table)
-      const keys = plan.keys.map((key) => named(key.expression, key.name))
+      const keys = plan.keys.map((key) => named(oneWindowEach(key.expression), key.name))
       const calls = plan.calls.map(({ name, call }) => named(call, name))
-      const group = plan.keys.map((key) => named(key.expression, ''))
+      const group = plan.keys.map((key) => named(oneWindowEach(key.expression), ''))
       return { ...open(blockOf(plan.child, tables)), items: [...keys, ...calls], group }
     }
     case 'arrange': {

@@ -47,6 +47,16 @@ const APPEND: readonly Pick<Case, 'sql' | 'batchSql'>[] = [
   {
     sql: "SELECT tumble(at, '20 seconds') AS w, string_agg(page, ',' ORDER BY price, page, at, userId) AS s, count(*) AS n FROM events GROUP BY w HAVING count(*) > 2",
   },
+  {
+    sql: "SELECT page, session_window(at, '2 seconds') AS w, count(*) AS n, sum(price) AS p, list(userId ORDER BY userId) AS l FROM events GROUP BY page, w",
+    batchSql: `
+      SELECT page, {'start': min(at), 'end': max(at) + INTERVAL 2 SECOND} AS w, count(*) AS n, sum(price) AS p, list(userId ORDER BY userId) AS l
+      FROM (
+        SELECT *, count(*) FILTER (WHERE is_first) OVER (PARTITION BY page ORDER BY at) AS number
+        FROM (SELECT *, coalesce(at > lag(at) OVER (PARTITION BY page ORDER BY at) + INTERVAL 2 SECOND, true) AS is_first FROM events)
+      )
+      GROUP BY page, number`,
+  },
   { sql: 'SELECT DISTINCT page, userId FROM events' },
   { sql: 'SELECT DISTINCT at, page FROM events WHERE userId > 2' },
   {

@@ -29,7 +29,12 @@ test('every example is refused when it starts, for its own reason', async () => 
     for (const key of Object.keys(REFUSALS) as Refusal[]) {
       const sql = readFileSync(join(FOLDER, `${key}.sql`), 'utf8')
       const mode = /^-- mode: (\w+)/.exec(sql)?.[1] ?? ''
+      const watermark = /^-- watermark: (\w+) (.+)$/m.exec(sql)
+      const clicks = session.table('clicks')
+      if (watermark)
+        clicks.withWatermark(watermark[1] ?? '', watermark[2] ?? '').createOrReplaceTempView('clicks')
       const start = session.sql(sql).writeStream.outputMode(mode).format('noop').start()
+      clicks.createOrReplaceTempView('clicks')
       await assert.rejects(start, (error) => {
         assert.ok(hasCode(error, 'STREAMING_UNSUPPORTED'), `${key}: ${String(error)}`)
         assert.equal(error.params.key, key)

@@ -7,6 +7,7 @@ test('a script is read statement by statement', () => {
   const statements = parseScript(`
     -- the stream
     CREATE STREAM clicks ("user id" BIGINT, price DECIMAL(10, 2), tags VARCHAR[], s STRUCT(a INTEGER, b VARCHAR))
+      WATERMARK FOR price DELAY '30 seconds'
       USING kinesis OPTIONS (streamName 'it''s', kinesis.region = 'eu-west-1', maxRecordPerRead 10, failOnDataLoss false, x 10s);
     CREATE TABLE pages AS SELECT 1 AS id;
     CREATE OR REPLACE TEMP VIEW big AS SELECT * FROM clicks WHERE price > 10;
@@ -21,6 +22,7 @@ test('a script is read statement by statement', () => {
       tags: 'VARCHAR[]',
       s: 'STRUCT(a INTEGER, b VARCHAR)',
     },
+    watermark: { column: 'price', delay: '30 seconds' },
     format: 'kinesis',
     options: new Map([
       ['streamName', "it's"],

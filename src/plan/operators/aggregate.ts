@@ -3,9 +3,11 @@ import { call, type Expression, named, star } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
 import { type MergeableCall, mergeable } from '../mergeable.ts'
 import type { Aggregate, Plan } from '../plan.ts'
+import { isSession } from '../rules/event-time-windows.ts'
 import { eventKeyEnd, isLate } from './closing.ts'
 import { loadLatest, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 import { retained } from './retained.ts'
+import { sessionOperator } from './session.ts'
 
 /** Rows that a group of the batch stands for, to count those that come too late. */
 const ROWS = 'rows of the batch'
@@ -18,6 +20,8 @@ const ROWS = 'rows of the batch'
  * has passed, which are then forgotten. Groups behind the watermark of the batch before are dropped from D and counted.
  */
 export async function aggregateOperator(aggregate: Aggregate, context: OperatorContext): Promise<Operator> {
+  if (aggregate.keys.some(({ expression }) => isSession(expression)))
+    return sessionOperator(aggregate, context)
   const calls = await mergeableCalls(aggregate, context)
   if (!calls) return retained(aggregate, context)
   const { name, mode, analysis, print } = context

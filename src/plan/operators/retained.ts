@@ -1,7 +1,8 @@
 import { quoted } from '../../duckdb.ts'
-import { column, type Expression, named } from '../ast.ts'
+import { named } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
 import type { Aggregate, Plan } from '../plan.ts'
+import { argumentsOf, callItems } from './arguments.ts'
 import { eventKeyEnd, isLate } from './closing.ts'
 import { loadAll, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 
@@ -15,7 +16,10 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
   const { name, mode, analysis, print } = context
   const over = eventKeyEnd(aggregate)
   const keys = aggregate.keys.map((key) => key.name)
-  const { items, calls } = argumentsOf(aggregate)
+  const { items, calls } = argumentsOf(
+    aggregate.keys.map((key) => named(key.expression, key.name)),
+    aggregate.calls,
+  )
   const input: Plan = { kind: 'project', child: aggregate.child, items }
   const types = await describePlan(input, analysis)
   const texts = await analysis.sql.printExpressions(aggregate.keys.map((key) => key.expression))
@@ -27,12 +31,7 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
   const handedOn = { append: `${state} WHERE ${over} <= ${WATERMARK}`, update: touched, complete: state }[
     mode
   ]
-  const stored: Aggregate = {
-    ...aggregate,
-    keys: aggregate.keys.map((key) => ({ ...key, expression: column(key.name) })),
-    calls,
-  }
-  const results = await resultsOf(stored, context)
+  const results = [...keys.map(quoted), ...(await callItems(calls, analysis.sql))].join(', ')
   const groups = keys.length > 0 ? ` GROUP BY ${keys.map(quoted).join(', ')}` : ''
   return {
     name,
@@ -66,39 +65,4 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
       state: types.slice(keys.length).map(({ name: stateColumn, type }) => ({ column: stateColumn, type })),
     },
   }
-}
-
-/** The keys and the arguments of all calls as columns, and the calls over these columns. */
-function argumentsOf(aggregate: Aggregate) {
-  const items: Expression[] = aggregate.keys.map((key) => named(key.expression, key.name))
-  const keep = (expression: Expression): Expression => {
-    // Constants, such as the fraction of a quantile, must stay constants.
-    if (expression.class === 'CONSTANT') return expression
-    items.push(named(expression, `argument ${items.length}`))
-    return column(`argument ${items.length - 1}`)
-  }
-  const calls = aggregate.calls.map(({ name, call: each }) => ({
-    name,
-    call: {
-      ...each,
-      children: each.children.map(keep),
-      filter: each.filter && keep(each.filter),
-      order_bys: {
-        ...each.order_bys,
-        orders: (each.order_bys.orders as { expression: Expression }[]).map((order) => ({
-          ...order,
-          expression: keep(order.expression),
-        })),
-      },
-    },
-  }))
-  return { items, calls }
-}
-
-async function resultsOf(stored: Aggregate, { analysis }: OperatorContext): Promise<string> {
-  const calls = await analysis.sql.printExpressions(stored.calls.map((each) => each.call))
-  return [
-    ...stored.keys.map((key) => quoted(key.name)),
-    ...calls.map((text, i) => `${text} AS ${quoted(stored.calls[i]!.name)}`),
-  ].join(', ')
 }

@@ -30,7 +30,7 @@ export function csvRecord(
   formats: TimeFormats,
 ): RecordParser {
   const between = literal(separator)
-  const escaped = /[\w ]/.test(separator) ? separator : `\\${separator}`
+  const escaped = /[!-/:-@[-`{-~]/.test(separator) ? `\\${separator}` : separator
   const part = `"(?:[^"]|"")*"|[^"\\r\\n${escaped}]*`
   // With a separator also before the first value, every value is found in the same way, the empty ones too.
   const line = `${between} || regexp_replace(${TEXT}, '\\r?\\n$', '')`

@@ -4,6 +4,7 @@ import { rewrite, sameExpression } from '../walk.ts'
 /** The functions that make windows. `window` in its two forms has become one of these before a plan is built. */
 export const TUMBLE = 'tumble'
 export const HOP = 'hop'
+export const SESSION = 'session_window'
 /** The last moment of a window, so that windows of windows can be made. */
 export const WINDOW_TIME = 'window_time'
 
@@ -45,9 +46,10 @@ export function eventTimeWindows<T>(tree: T): T {
   })
 }
 
-/** Every `hop` as a `tumble` of the same type, for the binder: a row has one window of a hop, not their list. */
+/** Every `hop` and `session_window` as a `tumble` of the same type, for the binder: a row has one window of them. */
 export function oneWindowEach<T>(tree: T): T {
   return rewrite(tree, (node) => {
+    if (isSession(node)) return { ...call(TUMBLE, node.children.slice(0, 2)), alias: node.alias }
     if (!isHop(node)) return undefined
     const [ts, , size, ...shift] = node.children as [Expression, Expression, Expression, ...Expression[]]
     return { ...call(TUMBLE, [ts, size, ...shift]), alias: node.alias }
@@ -56,6 +58,10 @@ export function oneWindowEach<T>(tree: T): T {
 
 export function isHop(node: Expression): node is FunctionCall {
   return isFunction(node) && node.function_name.toLowerCase() === HOP
+}
+
+export function isSession(node: Expression): node is FunctionCall {
+  return isFunction(node) && node.function_name.toLowerCase() === SESSION
 }
 
 export function isWindow(node: Expression): boolean {

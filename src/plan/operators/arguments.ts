@@ -1,0 +1,45 @@
+import { quoted } from '../../duckdb.ts'
+import { column, type Expression, type FunctionCall, named } from '../ast.ts'
+import type { SqlText } from '../sql.ts'
+
+/** An aggregate call under the name of its result. */
+interface NamedCall {
+  readonly name: string
+  readonly call: FunctionCall
+}
+
+/**
+ * The arguments of calls as columns of their own, behind `keys`, and the calls over these columns: what is kept when
+ * a call's state cannot be merged.
+ */
+export function argumentsOf(keys: readonly Expression[], given: readonly NamedCall[]) {
+  const items: Expression[] = [...keys]
+  const keep = (expression: Expression): Expression => {
+    // Constants, such as the fraction of a quantile, must stay constants.
+    if (expression.class === 'CONSTANT') return expression
+    items.push(named(expression, `argument ${items.length}`))
+    return column(`argument ${items.length - 1}`)
+  }
+  const calls = given.map(({ name, call }) => ({
+    name,
+    call: {
+      ...call,
+      children: call.children.map(keep),
+      filter: call.filter && keep(call.filter),
+      order_bys: {
+        ...call.order_bys,
+        orders: (call.order_bys.orders as { expression: Expression }[]).map((order) => ({
+          ...order,
+          expression: keep(order.expression),
+        })),
+      },
+    },
+  }))
+  return { items, calls }
+}
+
+/** Calls as items of a select list. */
+export async function callItems(calls: readonly NamedCall[], sql: SqlText): Promise<string[]> {
+  const texts = await sql.printExpressions(calls.map(({ call }) => call))
+  return texts.map((text, i) => `${text} AS ${quoted((calls[i] as NamedCall).name)}`)
+}

@@ -1,0 +1,118 @@
+import type { Field, Schema } from '../batch.ts'
+import { literal, quoted } from '../duckdb.ts'
+import { type Step, TEXT } from './payload/record.ts'
+import type { Payload, PayloadMode } from './payload.ts'
+
+/** The parsing of one stream's records, as the SQL of every batch. */
+export interface PayloadStage {
+  /** Where the source's own rows are attached. */
+  readonly raw: string
+  readonly rawSchema: Schema
+  readonly mode: PayloadMode
+  /** Parses the attached rows, once for all who read them. */
+  readonly parse: string
+  /** Creates, after the first parse, what the query reads: a view of the parsed rows. */
+  readonly view: string
+  readonly countMalformed: string
+  /** One row: `reason`, `row` from 0, and the columns that say where the first malformed record stands. */
+  readonly firstMalformed: string
+  readonly badRecords: BadRecords | undefined
+}
+
+/** Where malformed records are put, batch by batch. */
+export interface BadRecords {
+  readonly path: string
+  readonly table: string
+  readonly schema: Schema
+  readonly keep: string
+}
+
+/** Why a record is malformed; NULL in all others. */
+const REASON = '"malformed because"'
+
+/** What `badRecords()` and `badRecordsPath` call it. */
+const REASON_COLUMN = { name: 'reason', type: 'VARCHAR' }
+
+/** Columns that say where a record stands, in the sources that have them; safe to print. */
+const POSITION_COLUMNS = new Set(['streamname', 'shardid', 'sequencenumber', 'subsequencenumber'])
+
+/** The columns of a stream whose records are parsed, or of its malformed records alone. */
+export function payloadSchema({ source, fields, part }: Payload): Schema {
+  return part === 'rows' ? [...source, ...fields] : [...source, REASON_COLUMN]
+}
+
+/** @param table the name under which the query reads the rows */
+export function payloadStage(payload: Payload, table: string): PayloadStage {
+  const { source, part, mode } = payload
+  const [raw, parsed, bad] = [`${table}_raw`, `${table}_parsed`, `${table}_bad`]
+  const columns = payloadSchema(payload).map(({ name }) => quoted(name))
+  const malformed = `FROM ${parsed} WHERE ${REASON} IS NOT NULL`
+  const records = `SELECT ${source.map(({ name }) => quoted(name)).join(', ')}, ${REASON} AS ${REASON_COLUMN.name} ${malformed}`
+  const rows = `SELECT ${columns.join(', ')} FROM ${parsed}${mode === 'DROPMALFORMED' ? ` WHERE ${REASON} IS NULL` : ''}`
+  const positions = source.filter(({ name }) => POSITION_COLUMNS.has(name.toLowerCase()))
+  const first = [`${REASON} AS reason`, 'rowid AS row', ...positions.map(({ name }) => quoted(name))]
+  return {
+    raw,
+    rawSchema: source,
+    // A stream of the malformed records is no place to fail because of them.
+    mode: part === 'malformed' ? 'PERMISSIVE' : mode,
+    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw)}`,
+    view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
+    countMalformed: `SELECT count(${REASON}) FROM ${parsed}`,
+    firstMalformed: `SELECT ${first.join(', ')} ${malformed} ORDER BY rowid LIMIT 1`,
+    badRecords:
+      payload.badRecordsPath === undefined || part === 'malformed'
+        ? undefined
+        : {
+            path: payload.badRecordsPath,
+            table: bad,
+            schema: [...source, REASON_COLUMN],
+            keep: `CREATE OR REPLACE TEMP TABLE ${bad} AS ${records}`,
+          },
+  }
+}
+
+/** The source's columns, the payload's fields, and why the record is malformed. */
+function parseSql(payload: Payload, raw: string): string {
+  const { parser, source, fields } = payload
+  // One bad record would fail a plain decode, and the batch with it.
+  const text: Step = { column: TEXT, sql: 'TRY(decode("data"))' }
+  const values = parser.values.map(({ field, value }) => ({ column: fieldColumn(field.name), sql: value }))
+  const reason: Step = { column: REASON, sql: reasonSql(payload) }
+  const layers = [[text], ...parser.steps.map((step) => [step]), values, [reason]]
+  const rows = layers.reduce(
+    (from, steps) =>
+      `(SELECT *, ${steps.map(({ column, sql }) => `${sql} AS ${column}`).join(', ')} FROM ${from})`,
+    raw,
+  )
+  const items = [
+    ...source.map(({ name }) => quoted(name)),
+    ...fields.map((field) => `${fieldSql(field, payload)} AS ${quoted(field.name)}`),
+    REASON,
+  ]
+  return `SELECT ${items.join(', ')} FROM ${rows}`
+}
+
+function reasonSql({ parser, fields }: Payload): string {
+  const misfits = parser.values.flatMap(({ field }) => {
+    const misfit = parser.misfit(field, fieldColumn(field.name))
+    const type = fields.find(({ name }) => name === field.name)?.type
+    return misfit === undefined ? [] : [{ when: misfit, reason: `${field.name} does not fit ${type}` }]
+  })
+  const checks = [{ when: `${TEXT} IS NULL`, reason: 'it is no UTF-8 text' }, ...parser.checks, ...misfits]
+  const branches = checks.map(({ when, reason }) => `WHEN ${when} THEN ${literal(reason)}`)
+  // A record that is NULL has no payload; nothing is wrong with it.
+  return `CASE WHEN "data" IS NULL THEN NULL ${branches.join(' ')} END`
+}
+
+function fieldSql({ name, type }: Field, { corruptColumn, mode }: Payload): string {
+  if (name !== corruptColumn) return `CAST(${fieldColumn(name)} AS ${type})`
+  if (mode !== 'PERMISSIVE') return 'CAST(NULL AS VARCHAR)'
+  // Bytes that are no text come escaped, so that the column is NULL for no malformed record.
+  return `CASE WHEN ${REASON} IS NOT NULL THEN coalesce(${TEXT}, CAST("data" AS VARCHAR)) END`
+}
+
+/** A field's value while the columns of the source still stand beside it. */
+function fieldColumn(name: string): string {
+  return quoted(`value of ${name}`)
+}
