@@ -68,6 +68,20 @@ const MEANING: Readonly<Record<string, AwsCode>> = {
   ResourceNotFoundException: 'AWS_NOT_FOUND',
   // A stream that is being created or changed; goes away by itself.
   ResourceInUseException: 'AWS_UNAVAILABLE',
+  // S3
+  BadDigest: 'AWS_UNAVAILABLE',
+  ConditionalRequestConflict: 'AWS_UNAVAILABLE',
+  IncompleteBody: 'AWS_UNAVAILABLE',
+  InternalError: 'AWS_UNAVAILABLE',
+  InvalidAccessKeyId: 'AWS_CREDENTIALS_REJECTED',
+  InvalidToken: 'AWS_CREDENTIALS_REJECTED',
+  NoSuchBucket: 'AWS_NOT_FOUND',
+  NoSuchKey: 'AWS_NOT_FOUND',
+  NotImplemented: 'AWS_REQUEST_REFUSED',
+  OperationAborted: 'AWS_UNAVAILABLE',
+  RequestTimeout: 'AWS_TIMEOUT',
+  SlowDown: 'AWS_THROTTLED',
+  TokenRefreshRequired: 'AWS_CREDENTIALS_REJECTED',
 }
 
 const CONNECT_FAILED =
@@ -122,7 +136,7 @@ function codeOf(error: Thrown): AwsCode {
   }
   if (CONNECT_FAILED.test(system) || TLS_FAILED.test(system)) return 'AWS_UNREACHABLE'
   if (CONNECTION_LOST.test(system)) return 'AWS_UNAVAILABLE'
-  if (name === 'TimeoutError' || name === 'AbortError' || system === 'ETIMEDOUT') {
+  if (name === 'TimeoutError' || name === 'AbortError' || /^(ETIMEDOUT|ABORT_ERR)$/.test(system)) {
     return /connect/i.test(error.message ?? '') ? 'AWS_UNREACHABLE' : 'AWS_TIMEOUT'
   }
   // The body was no answer of the service: HTML, cut off, or not JSON at all.
@@ -137,11 +151,11 @@ function codeOf(error: Thrown): AwsCode {
 
 function reasonFor(error: Thrown, thrown: unknown): string {
   const status = error.$metadata?.httpStatusCode ?? error.$response?.statusCode
-  const code = [error.name, typeof error.code === 'string' ? error.code : undefined].find(
-    (each) => each !== undefined && each !== 'Error',
-  )
-  // The SDK adds a hint for programmers to what it could not parse.
-  const message = reasonOf(thrown).replace(/ Deserialization error: to see the raw response.*$/, '')
+  const code = typeof error.code === 'string' ? error.code : error.name === 'Error' ? undefined : error.name
+  // The SDK adds hints for programmers.
+  const message = reasonOf(thrown)
+    .replace(/ Deserialization error: to see the raw response.*$/, '')
+    .replace(/^@smithy\/node-http-handler - \[ERROR\] /, '')
   const http = status === undefined ? '' : ` (HTTP ${status})`
   return `${code === undefined ? '' : `${code}: `}${message.slice(0, 300)}${http}`
 }

@@ -1,8 +1,11 @@
 import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis'
-import { defaultProvider } from '@aws-sdk/credential-provider-node'
-import { fromTokenFile } from '@aws-sdk/credential-provider-web-identity'
-import { getDefaultRoleAssumer } from '@aws-sdk/nested-clients/sts'
-import { fromInstanceMetadata } from '@smithy/credential-provider-imds'
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
+import {
+  fromInstanceMetadata,
+  fromNodeProviderChain,
+  fromTemporaryCredentials,
+  fromTokenFile,
+} from '@aws-sdk/credential-providers'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { awsError } from './aws-error.ts'
 import { SluiceError } from './errors.ts'
@@ -43,8 +46,7 @@ export interface KinesisConnection {
   refreshCredentials(): Promise<void>
 }
 
-type Credentials = Awaited<ReturnType<ReturnType<typeof defaultProvider>>>
-type Provider = () => Promise<Credentials>
+type Provider = ReturnType<typeof fromNodeProviderChain>
 
 /**
  * A Kinesis client that speaks HTTP/1.1 with keep-alive, has timeouts, and never retries: whoever polls paces and
@@ -65,6 +67,58 @@ export function connectKinesis(owner: string, options: AwsOptions): KinesisConne
     ...(options.profile === undefined ? {} : { profile: options.profile }),
   }
   const client = withoutVersionWarning(() => new KinesisClient(config))
+  return {
+    client,
+    credentials: credentialsName(options),
+    region: () =>
+      client.config.region().catch((cause: unknown) => {
+        throw new SluiceError('AWS_REGION_MISSING', { owner }, { cause })
+      }),
+    refreshCredentials: async () => {
+      await (client.config.credentials as (how: { forceRefresh: boolean }) => Promise<unknown>)({
+        forceRefresh: true,
+      })
+    },
+  }
+}
+
+export interface S3Connection {
+  readonly client: S3Client
+  /** Option, then environment, then profile. @throws AWS_REGION_MISSING */
+  region(): Promise<string>
+  /** For messages: `profile prod`. */
+  readonly credentials: string
+  /** Asks the provider again; for credentials that were revoked or rotated before their time. */
+  refreshCredentials(): Promise<void>
+}
+
+/**
+ * An S3 client with keep-alive and timeouts that never retries: after a lost answer only the caller can tell its own
+ * write from that of somebody else.
+ *
+ * @param owner for messages: `the checkpoint s3://bucket/clicks`
+ * @param options `pathStyle` puts the bucket into the path instead of the host name
+ * @throws AWS_REGION_MISSING and AWS_CREDENTIALS_MISSING at the first request
+ */
+export async function connectS3(
+  owner: string,
+  options: AwsOptions & { readonly pathStyle: boolean },
+): Promise<S3Connection> {
+  // Loaded on demand: it doubles the time that a program takes to start, and few need it.
+  const s3 = await import('@aws-sdk/client-s3')
+  const config: S3ClientConfig = {
+    requestHandler: httpHandler(options),
+    maxAttempts: 1,
+    credentials: credentialsOf(options),
+    forcePathStyle: options.pathStyle,
+    // With it the SDK opens a connection per write, and waits for seconds where a proxy swallows the 100.
+    expectContinueHeader: false,
+    logger: quiet,
+    ...(options.region === undefined ? {} : { region: options.region }),
+    ...(options.endpointUrl === undefined ? {} : { endpoint: options.endpointUrl }),
+    ...(options.profile === undefined ? {} : { profile: options.profile }),
+  }
+  const client = withoutVersionWarning(() => new s3.S3Client(config))
   return {
     client,
     credentials: credentialsName(options),
@@ -127,15 +181,16 @@ function credentialsOf(options: AwsOptions): Provider {
   const base = baseCredentials(options)
   if (options.roleArn === undefined || options.webIdentityTokenFile !== undefined) return base
   const roleArn = options.roleArn
-  const assume = getDefaultRoleAssumer(stsConfig(options))
-  return async () => {
-    const source = await base()
-    return await assume(source, {
+  const assume = fromTemporaryCredentials({
+    masterCredentials: base,
+    clientConfig: stsConfig(options),
+    params: {
       RoleArn: roleArn,
       RoleSessionName: options.roleSessionName ?? DEFAULT_SESSION,
-      ExternalId: options.roleExternalId,
-    }).catch(stsFailed(options, 'AssumeRole', roleArn))
-  }
+      ...(options.roleExternalId === undefined ? {} : { ExternalId: options.roleExternalId }),
+    },
+  })
+  return (how) => assume(how).catch(stsFailed(options, 'AssumeRole', roleArn))
 }
 
 function baseCredentials(options: AwsOptions): Provider {
@@ -151,11 +206,13 @@ function baseCredentials(options: AwsOptions): Provider {
       roleSessionName: options.roleSessionName ?? DEFAULT_SESSION,
       clientConfig: stsConfig(options),
     })
-    return () => exchange().catch(stsFailed(options, 'AssumeRoleWithWebIdentity', roleArn))
+    return (how) => exchange(how).catch(stsFailed(options, 'AssumeRoleWithWebIdentity', roleArn))
   }
   if (options.instanceProfile) return fromInstanceMetadata({ timeout: 1000, maxRetries: 2 })
-  return defaultProvider({
+  return fromNodeProviderChain({
     logger: quiet,
+    // Else the files are read once in the life of the process, and rotated keys are never seen.
+    ignoreCache: true,
     clientConfig: stsConfig(options),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
   })

@@ -52,6 +52,16 @@ export const ERRORS = {
     help: 'start with SELECT, FROM or WITH; PIVOT and SHOW have to be written as plain SELECT',
     retriable: false,
   },
+  EVENT_TIME_INVALID: {
+    what: "'{column}' cannot carry a watermark: {reason}",
+    help: 'name one TIMESTAMP column of the stream, once, before any aggregation',
+    retriable: false,
+  },
+  WATERMARK_REQUIRED: {
+    what: '{call} needs a watermark to know when a key may be forgotten',
+    help: 'call withWatermark(column, delay) before it',
+    retriable: false,
+  },
   STREAMING_UNSUPPORTED: {
     what: '{what} is not supported ({key}): {why}',
     help: 'use {instead}',
@@ -128,6 +138,17 @@ export const ERRORS = {
     help: 'see the cause of this error; the next start continues after the last committed batch',
     retriable: false,
   },
+  // payloads
+  PAYLOAD_SCHEMA: {
+    what: 'the payload of {source} cannot be read with this schema: {reason}',
+    help: 'see the section Payloads of docs/sources.md',
+    retriable: false,
+  },
+  PAYLOAD_MALFORMED: {
+    what: '{count} records of {source} in batch {batch} do not fit the schema; the first is {position}: {reason}',
+    help: 'correct the schema, or set mode PERMISSIVE or DROPMALFORMED; the same batch comes again at the next start',
+    retriable: false,
+  },
   // sinks
   SINK_NEEDS_NAME: {
     what: 'the sink {sink} needs a name for its table',
@@ -135,8 +156,8 @@ export const ERRORS = {
     retriable: false,
   },
   SINK_TABLE_TAKEN: {
-    what: "a table '{table}' is there already and was not made by this sink",
-    help: 'choose another queryName, or drop the table',
+    what: "a table or view '{table}' is there already and was not made by this sink",
+    help: 'choose another queryName, or drop it',
     retriable: false,
   },
   SINK_FAILED: {
@@ -153,6 +174,73 @@ export const ERRORS = {
     what: "unknown {kind} format '{format}': {hint}",
     help: 'use one of the known formats, or register your own on the session',
     retriable: false,
+  },
+  // sinks into files and databases
+  SINK_PATH: {
+    what: "'{path}' cannot be the target of the sink {sink}: {reason}",
+    help: 'give {expected}',
+    retriable: false,
+  },
+  SINK_PATH_TAKEN: {
+    what: "the directory '{path}' already holds the output of another sink: {reason}",
+    help: 'give this query a path of its own, or remove the directory with its folder _sluice; a query with a new checkpointLocation counts as another one, for it would write everything a second time',
+    retriable: false,
+  },
+  SINK_DAMAGED: {
+    what: 'the file {path} of the sink {sink} {reason}',
+    help: 'restore it from a copy; without it nobody can tell which batches are in the output, so the other way is to begin anew with an empty path and a new checkpointLocation',
+    retriable: false,
+  },
+  SINK_REPLACED: {
+    what: "the working directory of the sink {sink} in '{path}' was removed while it wrote batch {batch}",
+    help: 'leave the work to the newer process of this query, which removes it to stop this one; if there is none, somebody cleaned up by hand: start the query again',
+    retriable: false,
+  },
+  SINK_FULL: {
+    what: 'no space left for the sink {sink} to {operation} {path}: {reason}',
+    help: 'free some space or raise the quota and start the query again; the batch is not in the output and comes again',
+    retriable: true,
+  },
+  SINK_DENIED: {
+    what: 'no permission for the sink {sink} to {operation} {path}: {reason}',
+    help: 'give the user of this process the right to read and write that directory and everything in it',
+    retriable: false,
+  },
+  SINK_IO: {
+    what: 'the sink {sink} could not {operation} {path}: {reason}',
+    help: 'check the disk or the mount, then start the query again; the batch comes again',
+    retriable: true,
+  },
+  SINK_LOCKED: {
+    what: "the database file '{path}' of the sink {sink} is in use by another program: {reason}",
+    help: 'close it there, or open it only for a moment and read-only; lockTimeout says how long a batch waits',
+    retriable: true,
+  },
+  SINK_TABLE: {
+    what: "the table {table} in '{path}' cannot take the rows of the query: {reason}",
+    help: '{remedy}',
+    retriable: false,
+  },
+  // sinks into streams and services
+  SINK_COLUMN: {
+    what: "the sink {sink} needs a column '{column}' of type {types}, and the query gives {found}",
+    help: 'name or cast a column so in the SELECT, for example AS {column}',
+    retriable: false,
+  },
+  SINK_ROW: {
+    what: 'row {row} of batch {batch} cannot be written to the sink {sink}: {reason}',
+    help: 'correct or filter out such rows in the SELECT; the batch is not committed and comes again',
+    retriable: false,
+  },
+  SINK_HTTP_REFUSED: {
+    what: '{url} refused rows {rows} of batch {batch}: {reason}',
+    help: 'correct the url, its credentials or the rows; refusedRows says what becomes of single rows that are refused',
+    retriable: false,
+  },
+  SINK_HTTP_UNAVAILABLE: {
+    what: '{url} did not take rows {rows} of batch {batch} for {seconds} s: {reason}',
+    help: 'remove the cause and start the query again, the batch comes again; maxRetryTime says how long to try',
+    retriable: true,
   },
   // aws: what any service may answer; `{where}` names operation, stream, shard, host, region and request id
   AWS_REGION_MISSING: {
@@ -286,15 +374,26 @@ export const ERRORS = {
     help: 'nothing, if the query was stopped',
     retriable: false,
   },
+  CBOR_MALFORMED: {
+    what: 'an answer is no CBOR: at byte {at} {reason}',
+    help: 'check endpointUrl, and that no proxy answers in its place',
+    retriable: true,
+  },
   KINESIS_RETRIES_EXHAUSTED: {
     what: '{where} kept failing for {seconds} s: {reason}',
     help: 'remove the cause and start the query again (it resumes from its checkpoint), or raise maxRetryTime',
     retriable: false,
   },
+  // generated sources: rate, nexmark
+  GENERATED_POSITION: {
+    what: 'the position of {source} in the checkpoint cannot be used: {reason}',
+    help: 'give the source the options that the query was started with, or start on a new checkpointLocation',
+    retriable: false,
+  },
   // checkpoint
   CHECKPOINT_LOCATION: {
     what: "checkpointLocation '{location}' cannot be used: {reason}",
-    help: 'give the path of a directory, such as /var/lib/app/checkpoints/clicks, or its file:// URL',
+    help: 'give the path of a directory, such as /var/lib/app/checkpoints/clicks, its file:// URL, or s3://bucket/prefix with a bucket that exists',
     retriable: false,
   },
   CHECKPOINT_FOREIGN: {
@@ -338,8 +437,8 @@ export const ERRORS = {
     retriable: false,
   },
   CHECKPOINT_STORE_UNSAFE: {
-    what: 'the file system of the checkpoint {location} cannot keep a single writer: {reason}',
-    help: 'put the checkpoint on a file system with hard links, such as ext4, xfs, btrfs, APFS, NTFS or NFS',
+    what: 'the store of the checkpoint {location} cannot keep a single writer: {reason}',
+    help: 'put the checkpoint on a file system with hard links, such as ext4, xfs, btrfs, APFS, NTFS or NFS, or on an S3 that honours If-None-Match on writes',
     retriable: false,
   },
   CHECKPOINT_FULL: {
@@ -355,6 +454,28 @@ export const ERRORS = {
   CHECKPOINT_IO: {
     what: 'could not {operation} {path} in the checkpoint {location}: {reason}',
     help: 'check the disk or the mount, then start the query again',
+    retriable: false,
+  },
+  // checkpoint on S3
+  CHECKPOINT_S3_REGION: {
+    what: 'requests to the checkpoint {location} are signed for no region or for a wrong one: {reason}',
+    help: "set .option('checkpoint.s3.region', '{region}'), AWS_REGION, or region in the profile; an endpoint URL never decides the region",
+    retriable: false,
+  },
+  CHECKPOINT_S3_UNAVAILABLE: {
+    what: '{where} kept failing for {seconds} s: {reason}',
+    help: 'remove the cause and start the query again (it goes on from what the checkpoint holds, whether or not the last write arrived), or raise checkpoint.s3.maxRetryTime',
+    retriable: false,
+  },
+  CHECKPOINT_S3_TOO_LARGE: {
+    what: '{path} of the checkpoint {location} has {bytes} bytes, and S3 takes 5 GiB in one request',
+    help: 'keep less state, for example by a shorter watermark delay, or put the checkpoint on a disk',
+    retriable: false,
+  },
+  // failpoints, which only tests set
+  FAILPOINT: {
+    what: 'the failpoint {name} threw when it was passed for the {hit}. time',
+    help: 'unset the environment variable SLUICE_FAILPOINT, which is for tests of crashes',
     retriable: false,
   },
   // command line
@@ -389,7 +510,7 @@ export const ERRORS = {
     retriable: false,
   },
   DEMO_ENDPOINT_FAILED: {
-    what: 'the Kinesis endpoint of the demo, {endpoint}, did not start: {reason}',
+    what: 'the Kinesis endpoint of the demo, {endpoint}, does not work: {reason}',
     help: 'try sluice demo --endpoint double, which needs no other package, or --endpoint local',
     retriable: false,
   },
@@ -398,14 +519,9 @@ export const ERRORS = {
     help: 'run the demo again with --keep and look at what it left; if it happens again, please report it with this message',
     retriable: false,
   },
-  DEMO_BEHIND: {
-    what: 'the query counted {counted} of {produced} words and did not get further within {seconds} s',
-    help: 'run the demo again with a lower --rate if this machine is busy; if it happens again, please report it',
-    retriable: true,
-  },
   DEMO_DIFFERS: {
     what: 'the query counted {counted} words and the producer {produced}; {words} of the words differ',
-    help: 'this is a defect of Sluice; please report it with the table above',
+    help: 'run the demo again with a lower --rate if the query was only slow; else this is a defect, so please report it with the table above',
     retriable: false,
   },
 } as const satisfies Readonly<Record<string, ErrorSpec>>

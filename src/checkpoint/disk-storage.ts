@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { SluiceError } from '../errors.ts'
+import { hit } from '../failpoints.ts'
 import { corrupt } from './corrupt.ts'
 import { codeOf, type DiskOperation, diskError } from './disk-error.ts'
 import {
@@ -11,11 +12,11 @@ import {
   syncFile,
   writeDurably,
 } from './durable-file.ts'
+import { checkFileName } from './file-name.ts'
 import type { Storage } from './storage.ts'
 
 /** Files on their way in. Names with a leading dot are no part of a checkpoint. */
 const INCOMING = '.incoming'
-const NAME = /^[A-Za-z0-9_][\w.-]*(?:\/[A-Za-z0-9_][\w.-]*)*$/
 /** A writer that swept our temporary file lets us try again; it sweeps once in its life. */
 const ATTEMPTS = 4
 
@@ -59,6 +60,7 @@ export class DiskStorage implements Storage {
   async createFrom(path: string, file: string): Promise<'created' | 'exists'> {
     return this.#attempt('create', path, async (target) => {
       await syncFile(this.#calls, file)
+      hit('file.synced')
       const outcome = await this.#publish(file, target).catch(async (error: unknown) => {
         if (codeOf(error) !== 'EXDEV') throw error
         return this.#publishCopy(file, target)
@@ -101,6 +103,7 @@ export class DiskStorage implements Storage {
   async remove(path: string): Promise<void> {
     const file = this.#file(path)
     await this.#translated('remove', path, () => this.#unlink(file))
+    hit('file.removed')
   }
 
   async scratchFile(): Promise<string> {
@@ -123,6 +126,8 @@ export class DiskStorage implements Storage {
       })
     })
   }
+
+  async close(): Promise<void> {}
 
   async #syncTree(directory: string): Promise<void> {
     const entries = await this.#calls.readdir(directory, { withFileTypes: true })
@@ -165,7 +170,9 @@ export class DiskStorage implements Storage {
       if (codeOf(error) === 'EEXIST') return 'exists'
       throw error
     }
+    hit('file.linked')
     await syncDirectory(this.#calls, directory)
+    hit('file.created')
     return 'created'
   }
 
@@ -226,9 +233,8 @@ export class DiskStorage implements Storage {
   }
 
   #file(path: string): string {
-    if (NAME.test(path)) return join(this.#root, path)
-    const reason = `'${path}' is no name of a checkpoint file`
-    throw new SluiceError('CHECKPOINT_MISUSE', { location: this.location, reason })
+    checkFileName(this.location, path)
+    return join(this.#root, path)
   }
 
   async #translated<T>(operation: DiskOperation, path: string, work: () => Promise<T>): Promise<T> {
@@ -244,7 +250,8 @@ export class DiskStorage implements Storage {
       return diskError(operation, this.location, path, error)
     }
     // A file stands where a directory belongs: the location itself, or a folder of the checkpoint.
-    const reason = `a file stands where a directory is needed (${path === '' ? this.#root : path})`
+    const directory = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : this.#root
+    const reason = `a file stands where a directory is needed (${directory})`
     return new SluiceError('CHECKPOINT_LOCATION', { location: this.location, reason }, { cause: error })
   }
 }

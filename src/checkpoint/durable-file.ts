@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import * as nodeFiles from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { failpointsOn, hit } from '../failpoints.ts'
 import { codeOf } from './disk-error.ts'
 
 /** The calls that a checkpoint on disk makes, so that a test can stop or fail each of them. */
@@ -14,14 +15,19 @@ export const diskCalls: DiskCalls = nodeFiles
 /** Writes a new file and does not return before the disk has it. */
 export async function writeDurably(calls: DiskCalls, file: string, bytes: Uint8Array): Promise<void> {
   const handle = await calls.open(file, 'wx')
+  hit('file.opened')
+  // In two parts only where a test looks between them.
+  const part = failpointsOn ? Math.ceil(bytes.length / 2) : bytes.length
   try {
     // A nearly full disk takes a part and reports no error: only the next call throws ENOSPC.
     for (let written = 0; written < bytes.length; ) {
-      const { bytesWritten } = await handle.write(bytes, written, bytes.length - written)
+      const { bytesWritten } = await handle.write(bytes, written, Math.min(part, bytes.length - written))
       written += bytesWritten
+      hit('file.part-written')
     }
     // A failed fsync is never repeated on the same handle: the kernel may have dropped the pages already.
     await handle.sync()
+    hit('file.synced')
   } finally {
     await handle.close()
   }
@@ -53,14 +59,29 @@ export async function syncDirectory(calls: DiskCalls, directory: string): Promis
   }
 }
 
-/** Creates a directory and its missing parents, each name durable. */
+/**
+ * Creates a directory and its missing parents, each name durable before the next one is made in it.
+ *
+ * Step by step, because Node's recursive mkdir never returns where the kernel makes no directories (`/proc`).
+ */
 export async function makeDirectory(calls: DiskCalls, directory: string): Promise<void> {
-  const first = await calls.mkdir(directory, { recursive: true })
-  if (first === undefined) return
-  for (let made = directory; ; made = dirname(made)) {
-    await syncDirectory(calls, dirname(made))
-    if (made === first || made === dirname(made)) return
+  const parent = dirname(directory)
+  const made = await calls.mkdir(directory).then(
+    () => true,
+    (error: unknown) => {
+      // macOS answers EISDIR for the root.
+      if (codeOf(error) === 'EEXIST' || codeOf(error) === 'EISDIR') return false
+      if (codeOf(error) === 'ENOENT' && parent !== directory) return undefined
+      throw error
+    },
+  )
+  if (made === undefined) {
+    await makeDirectory(calls, parent)
+    await calls.mkdir(directory).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
   }
+  if (made !== false) await syncDirectory(calls, parent)
 }
 
 /** The content of a regular file, undefined when there is none, or what stands there instead. */

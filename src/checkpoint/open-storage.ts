@@ -1,22 +1,36 @@
 import { fileURLToPath } from 'node:url'
+import { type Clock, systemClock } from '../clock.ts'
 import { reasonOf, SluiceError } from '../errors.ts'
+import { type GivenOptions, parseOptions } from '../options.ts'
 import { DiskStorage } from './disk-storage.ts'
+import { parseS3Options } from './s3-options.ts'
 import type { Storage } from './storage.ts'
 
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
 
 /**
- * The storage that a `checkpointLocation` names: a path or a `file://` URL is a local directory. Touches nothing.
+ * The storage that a `checkpointLocation` names: a path or a `file://` URL is a local directory, `s3://bucket/prefix`
+ * (also `s3a://`) a bucket. Touches nothing. Whoever opens a storage closes it.
  *
- * @throws CHECKPOINT_LOCATION
+ * @param given the options of the query whose names begin with `checkpoint.`: see `S3_OPTIONS`; a directory has none
+ * @throws CHECKPOINT_LOCATION, OPTION_UNKNOWN, OPTION_INVALID, OPTION_MISSING, OPTION_TWICE
  */
-export async function openStorage(location: string): Promise<Storage> {
+export async function openStorage(
+  location: string,
+  given: GivenOptions = new Map(),
+  clock: Clock = systemClock,
+): Promise<Storage> {
   const refuse = (reason: string, cause?: unknown) =>
     new SluiceError('CHECKPOINT_LOCATION', { location, reason }, { cause })
   if (location.trim() === '') throw refuse('it is empty')
   const scheme = SCHEME.exec(location)?.[1]?.toLowerCase()
+  if (scheme === 's3' || scheme === 's3a') {
+    // Loaded on demand: the S3 client takes its time to load, and few programs need it.
+    const { S3Storage } = await import('./s3-storage.ts')
+    return S3Storage.open(location, parseS3Options(given), clock)
+  }
+  parseOptions('a checkpoint in a directory', {}, given)
   if (scheme === undefined) return new DiskStorage(location)
-  if (scheme === 's3' || scheme === 's3a') throw refuse('checkpoints on S3 are not supported yet')
   if (scheme !== 'file') throw refuse(`there is no storage for ${scheme}://`)
   try {
     return new DiskStorage(fileURLToPath(location))

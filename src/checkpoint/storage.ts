@@ -18,7 +18,10 @@ export interface Storage {
   createFrom(path: string, file: string): Promise<'created' | 'exists'>
   /** The content, or undefined when there is none of that name. */
   read(path: string): Promise<Uint8Array | undefined>
-  /** The content as a local file for a reader that needs one; it must not be changed. Undefined when there is none. */
+  /**
+   * The content as a local file for a reader that needs one; it must not be changed, and may go with `close`.
+   * Undefined when there is none.
+   */
   localFile(path: string): Promise<string | undefined>
   /** Names below `folder` (which ends in `/`, or is empty for all), relative to the location; any `limit` of them. */
   list(folder: string, limit?: number): Promise<readonly string[]>
@@ -31,4 +34,6 @@ export interface Storage {
    * makes durable whatever can be read. A `create` running elsewhere meanwhile still ends as T1 says.
    */
   recover(): Promise<void>
+  /** Gives back connections and local copies; the checkpoint stays. The last call, but for calling it again. */
+  close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { hasCode, reasonOf, SluiceError } from '../errors.ts'
+import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import { type Author, sealAuthored } from './author.ts'
 import { corrupt } from './corrupt.ts'
@@ -129,6 +130,7 @@ export class Tenure {
     try {
       await this.assertHeld()
       await storage.create(releasePath(this.author.epoch), sealRelease(this.author, last))
+      hit('checkpoint.released')
       await storage.remove(beatPath(this.author.epoch, this.#beat))
     } catch (error) {
       log.warn({ reason: reasonOf(error) }, 'the checkpoint could not be released')

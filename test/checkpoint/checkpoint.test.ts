@@ -228,6 +228,20 @@ describe('checkpoint', () => {
     await winners[0]?.value.close()
   })
 
+  test('a first start that comes between the looks of another is not taken for damage', async () => {
+    const storage = new MemoryStorage()
+    let first: Checkpoint | undefined
+    storage.read = async (path) => {
+      storage.read = MemoryStorage.prototype.read
+      const before = await storage.read(path)
+      first = await Checkpoint.open(storage, options())
+      return before
+    }
+    const second = await Checkpoint.open(storage, options())
+    assert.equal(second.queryId, first?.queryId)
+    assert.equal(second.epoch, 2)
+  })
+
   test('closing is done once and can be repeated', async () => {
     const storage = new MemoryStorage()
     const checkpoint = await Checkpoint.open(storage, options())

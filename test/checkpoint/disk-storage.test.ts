@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -83,9 +84,19 @@ describe('disk storage', () => {
       return carryOut()
     })
     await storage.create('state/agg/0', content)
-    const made = calls.indexOf('mkdir /state/agg')
-    const linked = calls.indexOf('link /state/agg/0')
-    assert.deepEqual(calls.slice(made + 1, linked), ['sync /state', 'sync '])
+    const order = [
+      'mkdir /state',
+      'sync ',
+      'mkdir /state/agg',
+      'sync /state',
+      'link /state/agg/0',
+      'sync /state/agg',
+    ]
+    const made = calls.slice(calls.lastIndexOf('mkdir /state'))
+    assert.deepEqual(
+      made.filter((call) => order.includes(call)),
+      order,
+    )
   })
 
   test('recovery makes durable what a writer killed between link and sync has left', async () => {
@@ -181,6 +192,15 @@ describe('disk storage', () => {
     assert.equal(await storage.read('offsets/2'), undefined)
     await symlink('3', join(directory, 'offsets/3'))
     await assert.rejects(storage.read('offsets/3'), named('CHECKPOINT_IO', 'offsets/3'))
+  })
+
+  test('ends with a code where no directory can be made', {
+    skip: !existsSync('/proc/sys') && 'needs /proc',
+  }, async () => {
+    const storage = new DiskStorage('/proc/sys/deep/er')
+    await assert.rejects(storage.create('metadata', content), (error) => {
+      return hasCode(error, 'CHECKPOINT_IO') || hasCode(error, 'CHECKPOINT_DENIED')
+    })
   })
 
   test('touches nothing before it is asked to create', async () => {

@@ -135,6 +135,31 @@ describe('fencing', () => {
     }
   })
 
+  test('a commit that lands while a successor takes its epoch is seen by the successor', async () => {
+    const files = new Map<string, Uint8Array>()
+    const old = await Checkpoint.open(new MemoryStorage(files), options())
+    await old.logIntent(intentOf(old, 5))
+    const storage = new SleepyStorage(files)
+    storage.asleep = async (path) => {
+      if (path === 'epochs/2') await old.logCommit(commitOf(old))
+    }
+    const successor = await Checkpoint.open(storage, options())
+    assert.equal(successor.last, 0)
+    assert.equal(successor.pending, undefined)
+  })
+
+  test('an epoch that was taken, replaced and tidied away while a start slept is not taken again', async () => {
+    const files = new Map<string, Uint8Array>()
+    await (await Checkpoint.open(new MemoryStorage(files), options())).close()
+    const storage = new SleepyStorage(files)
+    storage.asleep = async (path) => {
+      if (path !== 'epochs/2') return
+      for (let start = 0; start < 14; start++) await Checkpoint.open(new MemoryStorage(files), options())
+      assert.ok(!files.has(path), 'tidied away')
+    }
+    await assert.rejects(Checkpoint.open(storage, options()), named('CHECKPOINT_IN_USE', 'epoch 15'))
+  })
+
   test('a holder on this machine that lives is refused at once, by its process and host', async () => {
     const storage = new MemoryStorage()
     const holder = await Checkpoint.open(storage, options())

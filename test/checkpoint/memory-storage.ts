@@ -67,6 +67,8 @@ export class MemoryStorage implements Storage {
 
   async recover(): Promise<void> {}
 
+  async close(): Promise<void> {}
+
   #check(path: string): void {
     if (NAME.test(path)) return
     throw new SluiceError('CHECKPOINT_MISUSE', { location: this.location, reason: `'${path}' is no name` })

@@ -13,12 +13,21 @@ test('a path and its file URL name the same directory', async () => {
   assert.equal((await byUrl.read('metadata'))?.length, 3)
 })
 
+test('a bucket is named by s3:// and s3a://, and nothing is asked of it', async () => {
+  for (const location of ['s3://bucket/clicks', 's3a://bucket', 'S3://bucket/a b']) {
+    const storage = await openStorage(location)
+    assert.equal(storage.constructor.name, 'S3Storage')
+    assert.equal(storage.location, location)
+    await storage.close()
+  }
+})
+
 test('a location that no storage serves is refused with its reason', async () => {
   const refusals = {
     '': /it is empty/,
     '  ': /it is empty/,
-    's3://bucket/clicks': /not supported yet/,
-    's3a://bucket/clicks': /not supported yet/,
+    's3://': /no name of a bucket/,
+    's3a://bucket//clicks': /folder named ''/,
     'hdfs://host/clicks': /no storage for hdfs:/,
     'file://otherhost/clicks': process.platform === 'win32' ? /./ : /host/,
   }

@@ -57,6 +57,23 @@ describe('process table', () => {
     assert.equal(await processTable.liveness(holder, 'w'), 'dead')
   })
 
+  test('a process that was killed and not yet waited for is dead', {
+    skip: !hasProc && 'needs /proc',
+  }, async () => {
+    // The shell becomes a program that never waits for the child it inherits.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'])
+    const exit = once(parent, 'exit')
+    const pid = Number(await once(parent.stdout, 'data'))
+    const holder = await holderOf(pid)
+    assert.equal(await processTable.liveness(holder, 'w'), 'alive')
+    process.kill(pid, 'SIGKILL')
+    while ((await processTable.liveness(holder, 'w')) !== 'dead')
+      await new Promise((done) => setImmediate(done))
+    assert.match(readFileSync(`/proc/${pid}/stat`, 'utf8'), /\) Z /)
+    parent.kill('SIGKILL')
+    await exit
+  })
+
   test('a pid that another process uses now is dead', { skip: !hasProc && 'needs /proc' }, async () => {
     const parent = await holderOf(process.ppid, { startTicks: '1' })
     assert.equal(await processTable.liveness(parent, 'w'), 'dead')

@@ -95,6 +95,28 @@ describe('purge', () => {
     assert.deepEqual(await storage.list('state/'), left)
   })
 
+  for (const left of [['commits/3'], ['commits/3', 'offsets/3']]) {
+    test(`is not misled by ${left.join(' and ')} of a writer that slept through a purge`, async () => {
+      const storage = new MemoryStorage()
+      const old = await Checkpoint.open(storage, options())
+      for (let n = 0; n < 3; n++) await batch(old, { agg: 'delta' })
+      const asleep = new MemoryStorage(new Map(storage.files))
+      const oldToo = await Checkpoint.open(asleep, options())
+      await batch(oldToo, { agg: 'delta' })
+      await (await Checkpoint.open(storage, options())).close()
+      const successor = await Checkpoint.open(storage, options())
+      for (let n = 3; n < 10; n++) await batch(successor, { agg: 'delta' })
+      await batch(successor, { agg: left.length === 1 ? 'snapshot' : 'delta' })
+      await successor.purge(2)
+      for (const path of left) storage.files.set(path, asleep.files.get(path) ?? new Uint8Array())
+      await successor.purge(8)
+      assert.ok(storage.files.has('state/agg/3.3.delta.parquet'))
+      const restarted = await Checkpoint.open(storage, options())
+      assert.equal(restarted.last, 10)
+      assert.equal((await restarted.state.load('agg')).length, left.length === 1 ? 1 : 11)
+    })
+  }
+
   test('leaves a checkpoint that can be opened wherever it is interrupted', async () => {
     const golden = new MemoryStorage()
     const checkpoint = await Checkpoint.open(golden, options())

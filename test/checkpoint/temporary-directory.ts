@@ -5,7 +5,7 @@ import { after } from 'node:test'
 
 /** A directory of its own, removed when the test file ends. */
 export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'sluice-checkpoint-'))
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-test-checkpoint-'))
   made.push(directory)
   return directory
 }

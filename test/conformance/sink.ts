@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Connection, Database, Relation, type Row } from '../../src/duckdb.ts'
+import { SluiceError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { OptionValue } from '../../src/options.ts'
 import type { OutputMode } from '../../src/output-mode.ts'
@@ -12,6 +13,10 @@ export interface SinkUnderTest {
   readonly options?: Readonly<Record<string, OptionValue>>
   /** All rows that are in the sink now; absent for a sink that keeps none. */
   readonly contents?: (connection: Connection) => Promise<Row[]>
+  /** It never reads the rows, so it cannot fail on them. */
+  readonly ignoresRows?: true
+  /** What `write` did stays when the engine rolls the batch back; the batch then comes again with the same rows. */
+  readonly commitsItself?: true
 }
 
 /** A database of its own, and relations out of SQL. */
@@ -31,9 +36,9 @@ export class Bench {
 
   async relation(sql: string): Promise<Relation> {
     await this.connection.run(`CREATE OR REPLACE TEMP TABLE result AS ${sql}`)
-    const schema = await this.connection.describe('FROM result')
-    const rows = Number(await this.connection.value('SELECT count(*) FROM result'))
-    return new Relation(this.connection, 'result', schema, rows)
+    const schema = await this.connection.describe('FROM temp.main.result')
+    const rows = Number(await this.connection.value('SELECT count(*) FROM temp.main.result'))
+    return new Relation(this.connection, 'temp.main.result', schema, rows)
   }
 
   async open(
@@ -42,11 +47,12 @@ export class Bench {
     mode: OutputMode,
     options = {},
     queryId = 'query 1',
+    queryName = 'out',
   ): Promise<Sink> {
     return format.open({
       options: new Map(Object.entries(options)),
       queryId,
-      queryName: 'out',
+      queryName,
       outputMode: mode,
       schema: await this.connection.describe(sql),
       log: silentLogger,
@@ -55,9 +61,13 @@ export class Bench {
 
   /** One batch, as the engine writes it: in a transaction. */
   async write(sink: Sink, batchId: number, sql: string): Promise<void> {
+    await this.transaction(async () => sink.write(batchId, await this.relation(sql)))
+  }
+
+  async transaction(steps: () => Promise<void>): Promise<void> {
     await this.connection.run('BEGIN')
     try {
-      await sink.write(batchId, await this.relation(sql))
+      await steps()
       await this.connection.run('COMMIT')
     } catch (error) {
       await this.connection.run('ROLLBACK')
@@ -116,16 +126,58 @@ export function sinkConformance(name: string, open: () => SinkUnderTest): void {
         await second.close()
       }))
 
-    test('a batch that is rolled back leaves nothing in a transactional sink', () =>
+    for (const batchId of [0, 1]) {
+      test(`a rolled back batch ${batchId} leaves nothing in a transactional sink, and can come again`, () =>
+        run(async (bench, { format, options, contents, commitsItself }) => {
+          if (commitsItself) return
+          const sink = await bench.open(format, 'SELECT 1 AS i', 'append', options)
+          for (let before = 0; before < batchId; before++) await bench.write(sink, before, 'SELECT 1 AS i')
+          await bench.connection.run('BEGIN')
+          await sink.write(batchId, await bench.relation('SELECT 2 AS i'))
+          await bench.connection.run('ROLLBACK')
+          await bench.write(sink, batchId, 'SELECT 3 AS i')
+          if (contents && format.guarantee === 'exactly-once') {
+            const expected = [...Array(batchId).fill({ i: 1 }), { i: 3 }]
+            assert.deepEqual(await contents(bench.connection), expected)
+          }
+          await sink.close()
+        }))
+    }
+
+    test('K3: a failure is thrown, and the batch that comes again has one effect', () =>
+      run(async (bench, { format, options, contents, ignoresRows }) => {
+        const sink = await bench.open(format, 'SELECT 1 AS i', 'append', options)
+        await bench.write(sink, 0, 'SELECT 1 AS i')
+        const { schema } = await bench.relation('SELECT 2 AS i')
+        const unreadable = new Relation(bench.connection, 'no_such_table', schema, 1)
+        const failing = bench.transaction(() => sink.write(1, unreadable))
+        if (ignoresRows) await failing
+        else await assert.rejects(failing, SluiceError)
+        await bench.write(sink, 1, 'SELECT 2 AS i')
+        if (contents) assert.deepEqual(await contents(bench.connection), [{ i: 1 }, { i: 2 }])
+        await sink.close()
+      }))
+
+    test('K4: once written, the rows may change and go', () =>
       run(async (bench, { format, options, contents }) => {
         const sink = await bench.open(format, 'SELECT 1 AS i', 'append', options)
         await bench.write(sink, 0, 'SELECT 1 AS i')
+        await bench.connection.run('UPDATE temp.main.result SET i = 9')
+        await bench.connection.run('DROP TABLE temp.main.result')
+        if (contents) assert.deepEqual(await contents(bench.connection), [{ i: 1 }])
+        await sink.close()
+      }))
+
+    test('a batch that is rolled back after its write has one effect when it comes again', () =>
+      run(async (bench, { format, options, contents }) => {
+        const sink = await bench.open(format, 'SELECT 1 AS i', 'append', options)
         await bench.connection.run('BEGIN')
-        await sink.write(1, await bench.relation('SELECT 2 AS i'))
+        await sink.write(0, await bench.relation('SELECT 1 AS i'))
         await bench.connection.run('ROLLBACK')
-        await bench.write(sink, 1, 'SELECT 3 AS i')
+        await bench.write(sink, 0, 'SELECT 1 AS i')
+        await bench.write(sink, 1, 'SELECT 2 AS i')
         if (contents && format.guarantee === 'exactly-once') {
-          assert.deepEqual(await contents(bench.connection), [{ i: 1 }, { i: 3 }])
+          assert.deepEqual(await contents(bench.connection), [{ i: 1 }, { i: 2 }])
         }
         await sink.close()
       }))

@@ -135,5 +135,17 @@ export function storageConformance(name: string, { location, open }: StorageUnde
       assert.equal(await busy.create('offsets/1', bytes('one')), 'created')
       assert.equal(text(await holder.read('offsets/1')), 'one')
     })
+
+    test('closing keeps the checkpoint, and may be repeated', async () => {
+      const where = await location()
+      const [first, second] = [await open(where), await open(where)]
+      await first.create('offsets/0', bytes('zero'))
+      await first.localFile('offsets/0')
+      await writeFile(await first.scratchFile(), 'left behind')
+      await first.close()
+      await first.close()
+      assert.deepEqual(await second.list(''), ['offsets/0'])
+      assert.equal(text(await second.read('offsets/0')), 'zero')
+    })
   })
 }

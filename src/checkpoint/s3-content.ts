@@ -1,0 +1,45 @@
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { diskError } from './disk-error.ts'
+import { checksum } from './sealed.ts'
+
+/** What is put into the bucket, readable as often as it has to be sent. */
+export interface S3Content {
+  readonly bytes: number
+  /** As S3 takes it, which refuses a content that does not have it: CRC-32, big-endian, in base64. */
+  readonly crc32: string
+  open(): Uint8Array | Readable
+}
+
+export function contentOfBytes(bytes: Uint8Array): S3Content {
+  return { bytes: bytes.length, crc32: base64(checksum(bytes)), open: () => bytes }
+}
+
+/**
+ * A local file, which is read twice: its checksum goes ahead of it, since stores other than AWS often do not know
+ * the framing by which it could follow.
+ *
+ * @throws CHECKPOINT_DENIED, CHECKPOINT_IO
+ */
+export async function contentOfFile(location: string, file: string): Promise<S3Content> {
+  let bytes = 0
+  let crc32 = checksum(new Uint8Array())
+  try {
+    for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
+      bytes += (chunk as Buffer).length
+      crc32 = checksum(chunk as Buffer, crc32)
+    }
+  } catch (error) {
+    throw diskError('read', location, file, error)
+  }
+  const last = Math.max(0, bytes - 1)
+  return {
+    bytes,
+    crc32: base64(crc32),
+    open: () => (bytes === 0 ? new Uint8Array() : createReadStream(file, { start: 0, end: last })),
+  }
+}
+
+function base64(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64')
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, rm, unlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { codeOf, diskError } from './disk-error.ts'
+
+/**
+ * Files of this machine for a checkpoint on S3: those on their way to the bucket, and copies of those in it.
+ *
+ * They lie in a directory of the system's temporary one that goes with `close`; what a killed process left there is
+ * swept by the next query on the same checkpoint. Nothing is made before the first file is asked for.
+ *
+ * Fails with CHECKPOINT_FULL, CHECKPOINT_DENIED, CHECKPOINT_IO.
+ */
+export class S3LocalFiles {
+  readonly #location: string
+  /** Of the directories of this checkpoint, whoever made them; then comes the process id. */
+  readonly #family: string
+  #directory: Promise<string> | undefined
+  #count = 0
+
+  constructor(location: string, bucket: string, prefix: string) {
+    this.#location = location
+    const name = createHash('sha256').update(`${bucket}/${prefix}`).digest('hex').slice(0, 16)
+    this.#family = `sluice-s3-${name}-`
+  }
+
+  /** The path of a file that does not exist yet. */
+  async next(): Promise<string> {
+    this.#directory ??= mkdtemp(join(tmpdir(), `${this.#family}${process.pid}-`))
+    try {
+      return join(await this.#directory, String(this.#count++))
+    } catch (error) {
+      this.#directory = undefined
+      throw diskError('create', this.#location, `a directory in ${tmpdir()}`, error)
+    }
+  }
+
+  /** Removing what is not there is no error. */
+  async remove(file: string): Promise<void> {
+    await unlink(file).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw diskError('remove', this.#location, file, error)
+    })
+  }
+
+  /** Removes what processes that are gone have left for this checkpoint. Never throws: it is none of its files. */
+  async sweep(): Promise<void> {
+    const root = tmpdir()
+    const names = await readdir(root).catch(() => [])
+    for (const name of names.filter((each) => each.startsWith(this.#family))) {
+      const pid = Number(/^\d+/.exec(name.slice(this.#family.length))?.[0] ?? process.pid)
+      if (!isRunning(pid)) await rm(join(root, name), { recursive: true, force: true }).catch(() => {})
+    }
+  }
+
+  /** Removes all files of this instance. */
+  async close(): Promise<void> {
+    const directory = await this.#directory?.catch(() => undefined)
+    this.#directory = undefined
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
+  }
+}
