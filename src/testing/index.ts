@@ -1,3 +1,4 @@
+export { MemoryStream } from '../sources/memory.ts'
 export type { Credentials } from './kinesis/authorization.ts'
 export type { Call } from './kinesis/call-log.ts'
 export {
