@@ -3,20 +3,29 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { QUERY_OPTIONS } from '../src/api/writer.ts'
+import type { OptionTable } from '../src/options.ts'
 import { foreachBatchFormat } from '../src/sinks/foreach-batch.ts'
 import { SINKS } from '../src/sinks/index.ts'
 import { KINESIS_OPTIONS } from '../src/sources/kinesis/option-table.ts'
+import { NEXMARK_OPTIONS } from '../src/sources/nexmark/options.ts'
+import { RATE_OPTIONS } from '../src/sources/rate.ts'
 import { optionRows } from './support/option-rows.ts'
 
 /** `SLUICE_UPDATE=1 npm test test/docs.test.ts` writes what stands between the marks of a page. */
-test('docs/sources.md lists every option of the Kinesis source with its other spellings', () => {
+test('docs/sources.md lists every option of every source with its other spellings', () => {
   const path = join(import.meta.dirname, '..', 'docs', 'sources.md')
+  const tables: Readonly<Record<string, OptionTable>> = {
+    kinesis: KINESIS_OPTIONS,
+    rate: RATE_OPTIONS,
+    nexmark: NEXMARK_OPTIONS,
+  }
+  const marked = /<!-- options: (\w+) -->\n[\s\S]*?<!-- end -->/g
   const text = readFileSync(path, 'utf8')
-  const marked = /(<!-- options: kinesis -->\n)[\s\S]*?(<!-- end -->)/
-  const expected = text.replace(
-    marked,
-    (_, begin: string, end: string) => `${begin}${optionRows(KINESIS_OPTIONS)}\n${end}`,
-  )
+  const named = [...text.matchAll(marked)].map(([, name]) => name)
+  assert.deepEqual(named, Object.keys(tables))
+  const expected = text.replace(marked, (_, name: string) => {
+    return `<!-- options: ${name} -->\n${optionRows(tables[name] as OptionTable)}\n<!-- end -->`
+  })
   if (process.env['SLUICE_UPDATE']) writeFileSync(path, expected)
   assert.equal(readFileSync(path, 'utf8'), expected)
 })

@@ -16,26 +16,30 @@ import type { SourceFormat } from '../../src/sources/source.ts'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { NEXMARK_STREAMS, type NexmarkQuery, type NexmarkSettings } from './nexmark.ts'
 
-/** Where the last events lie, so far in the future that every window before them closes. */
+/** Where the closing events lie: so far in the future that every window before them is finished. */
 const FAR = 1_000_000
+const CLOSING_EVENTS = 50
 
 /** All windows of processing time are one; see `q12.batch.sql`. */
 const STILL_CLOCK: Clock = { ...systemClock, now: () => Date.UTC(2026, 0, 1) }
 
 const CRASH = new Error('crash on purpose')
 
-/** A table of the Nexmark stream, cut into batches at random, and ended by a few events from far in the future. */
+/** A table of the Nexmark stream, cut into batches at random. */
 class CutRows implements RowGenerator {
   readonly description: string
   readonly schema: Schema
   readonly #settings: NexmarkSettings
   readonly #events: number
+  readonly #closing: number
   readonly #rows: NexmarkRows
   readonly #random: SeededRandom
 
-  constructor(settings: NexmarkSettings, random: SeededRandom) {
+  /** @param isClosed whether a few events from far in the future come last, so that windows are handed on */
+  constructor(settings: NexmarkSettings, isClosed: boolean, random: SeededRandom) {
     this.#settings = settings
     this.#events = Number(settings['events'])
+    this.#closing = isClosed ? CLOSING_EVENTS : 0
     this.#rows = this.#generator({})
     this.#random = random
     this.description = this.#rows.description
@@ -51,18 +55,20 @@ class CutRows implements RowGenerator {
   }
 
   available(): number {
-    return this.#events + 50
+    return this.#events + this.#closing
   }
 
   batchEnd(next: number, available: number): number {
     const batchEvents = 1 + this.#random.below(Math.ceil(this.#events / 4))
     const end = this.#generator({ batchEvents }).batchEnd(next, Math.min(available, this.#events))
-    return end > next ? end : Math.max(next, available)
+    if (end > next) return end
+    return next < available && this.#closing > 0 ? available : next
   }
 
+  /** A batch that reaches into the closing events has no row before them; see `batchEnd`. */
   records(origin: Origin, start: number, end: number): RecordBatch {
-    const shift = start >= this.#events ? FAR : 0
-    return this.#rows.records(origin, start + shift, end + shift)
+    if (end <= this.#events) return this.#rows.records(origin, start, end)
+    return this.#rows.records(origin, Math.max(start, this.#events) + FAR, end + FAR)
   }
 
   #generator(more: NexmarkSettings): NexmarkRows {
@@ -106,7 +112,7 @@ export async function streamedAnswer(
   let crashes = 0
   try {
     for (let start = 0; start < 50; start++) {
-      const isCrashing = start < 6 && random.next() < 0.7
+      const isCrashing = start < 2 && random.next() < 0.7
       const hasCrashed = await runOnce(
         query,
         settings,
@@ -140,7 +146,7 @@ async function runOnce(
   const session = await Session.create({ log: silentLogger, clock: STILL_CLOCK })
   try {
     await createNexmarkViews(session, query, (table) =>
-      session.readStream.format(cut({ ...settings, table }, random)).load(),
+      session.readStream.format(cut({ ...settings, table }, query, random)).load(),
     )
     const running = await session
       .sql(query.sql)
@@ -158,8 +164,8 @@ async function runOnce(
   }
 }
 
-function cut(settings: NexmarkSettings, random: SeededRandom): SourceFormat {
-  const rows = new CutRows(settings, random)
+function cut(settings: NexmarkSettings, query: NexmarkQuery, random: SeededRandom): SourceFormat {
+  const rows = new CutRows(settings, query.watermarks.length > 0, random)
   return {
     name: 'nexmark',
     schema: () => rows.schema,

@@ -1,0 +1,13 @@
+-- Query 14, calculation: the time of day of bids within a span of prices, and how often 'c' stands in a text.
+-- mode: append
+-- The originators count with a user-defined function; here it is an expression.
+SELECT
+  auction, bidder, 0.908 * price AS price,
+  CASE
+    WHEN hour(dateTime) BETWEEN 8 AND 18 THEN 'dayTime'
+    WHEN hour(dateTime) <= 6 OR hour(dateTime) >= 20 THEN 'nightTime'
+    ELSE 'otherTime'
+  END AS bidTimeType,
+  dateTime, extra, length(extra) - length(replace(extra, 'c', '')) AS c_counts
+FROM bid
+WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000

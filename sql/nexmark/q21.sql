@@ -1,0 +1,14 @@
+-- Query 21, add channel id: by name for the large channels, else out of the URL.
+-- mode: append
+SELECT
+  auction, bidder, price, channel,
+  CASE lower(channel)
+    WHEN 'apple' THEN '0'
+    WHEN 'google' THEN '1'
+    WHEN 'facebook' THEN '2'
+    WHEN 'baidu' THEN '3'
+    ELSE regexp_extract(url, '(&|^)channel_id=([^&]*)', 2)
+  END AS channel_id
+FROM bid
+WHERE regexp_extract(url, '(&|^)channel_id=([^&]*)', 2) <> ''
+  OR lower(channel) IN ('apple', 'google', 'facebook', 'baidu')
