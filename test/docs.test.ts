@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { QUERY_OPTIONS } from '../src/api/writer.ts'
 import type { OptionTable } from '../src/options.ts'
+import { foreachFormat } from '../src/sinks/foreach.ts'
 import { foreachBatchFormat } from '../src/sinks/foreach-batch.ts'
 import { SINKS } from '../src/sinks/index.ts'
 import { KINESIS_OPTIONS } from '../src/sources/kinesis/option-table.ts'
@@ -34,7 +35,11 @@ const page = (name: string) => readFileSync(join(import.meta.dirname, '..', 'doc
 
 test('docs/sinks.md lists every sink, its modes, its guarantee and its options', () => {
   const text = page('sinks.md')
-  const formats = [...Object.values(SINKS), foreachBatchFormat(() => undefined)]
+  const formats = [
+    ...Object.values(SINKS),
+    foreachBatchFormat(() => undefined),
+    foreachFormat({ process: () => undefined }),
+  ]
   const rows = formats.map(
     ({ name, modes, guarantee }) => `| \`${name}\` | ${modes.join(', ')} | ${guarantee} |`,
   )

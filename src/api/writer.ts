@@ -9,6 +9,7 @@ import type { Draft } from '../plan/draft.ts'
 import { explainPlan, explainProgram } from '../plan/explain.ts'
 import { incremental } from '../plan/incremental.ts'
 import { isStreaming } from '../plan/plan.ts'
+import { type ForeachWriter, foreachFormat } from '../sinks/foreach.ts'
 import { type ForeachBatch, foreachBatchFormat } from '../sinks/foreach-batch.ts'
 import { sinkFormat } from '../sinks/index.ts'
 import type { SinkFormat } from '../sinks/sink.ts'
@@ -127,6 +128,11 @@ export class DataStreamWriter {
    */
   foreachBatch(write: ForeachBatch): DataStreamWriter {
     return this.#with({ format: foreachBatchFormat(write) })
+  }
+
+  /** Calls a writer with the rows of every batch, one by one. After a crash a batch may come twice, with the same `batchId`. */
+  foreach(writer: ForeachWriter): DataStreamWriter {
+    return this.#with({ format: foreachFormat(writer) })
   }
 
   /**

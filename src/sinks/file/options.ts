@@ -1,0 +1,136 @@
+import type { Schema } from '../../batch.ts'
+import { literal } from '../../duckdb.ts'
+import { SluiceError } from '../../errors.ts'
+import { type GivenOptions, type OptionSpec, type OptionTable, parseOptions } from '../../options.ts'
+import { columnList } from '../column-list.ts'
+import { localPath } from '../local-path.ts'
+import { DIRECTORY } from './disk-error.ts'
+
+export type FileKind = 'parquet' | 'json' | 'csv'
+
+const COMMON = {
+  path: { kind: 'text', required: true, doc: 'directory of the output; made when it is not there' },
+  partitionBy: {
+    kind: 'text',
+    doc: 'columns, separated by commas, that become directories `column=value`',
+  },
+} as const satisfies OptionTable
+
+const TEXT_COMPRESSION = {
+  kind: 'text',
+  doc: 'of the files; gzip adds .gz to their names, zstd .zst',
+  default: 'none',
+  oneOf: ['none', 'gzip', 'zstd'],
+} as const satisfies OptionSpec
+
+const PARQUET_OPTIONS = {
+  ...COMMON,
+  compression: {
+    kind: 'text',
+    doc: 'of the pages',
+    default: 'zstd',
+    oneOf: ['zstd', 'snappy', 'gzip', 'lz4', 'none'],
+  },
+  rowGroupRows: { kind: 'count', doc: 'rows of a row group', default: '122880', min: 1 },
+} as const satisfies OptionTable
+
+const JSON_OPTIONS = { ...COMMON, compression: TEXT_COMPRESSION } as const satisfies OptionTable
+
+const CSV_OPTIONS = {
+  ...COMMON,
+  compression: TEXT_COMPRESSION,
+  header: { kind: 'boolean', doc: 'whether each file begins with the names of the columns', default: 'true' },
+  delimiter: {
+    kind: 'text',
+    doc: 'one character between values, or the word tab',
+    default: ',',
+    aliases: ['sep'],
+  },
+  nullValue: { kind: 'text', doc: 'how NULL is written; an empty text is then quoted', default: '' },
+} as const satisfies OptionTable
+
+export const FILE_OPTIONS = { parquet: PARQUET_OPTIONS, json: JSON_OPTIONS, csv: CSV_OPTIONS } as const
+
+/** What the data files look like and where they go. */
+export interface FileLayout {
+  readonly kind: FileKind
+  /** For messages: `parquet[/data/clicks]`. */
+  readonly description: string
+  /** Absolute. */
+  readonly directory: string
+  /** As the query spells them. */
+  readonly partitionBy: readonly string[]
+  /** Of a data file: `.csv.gz`. */
+  readonly extension: string
+  /** For COPY: `COMPRESSION 'zstd'`. */
+  readonly settings: readonly string[]
+}
+
+/** @throws OPTION_UNKNOWN, OPTION_MISSING, OPTION_INVALID, SINK_PATH */
+export function parseFileOptions(kind: FileKind, given: GivenOptions, schema: Schema): FileLayout {
+  const { path, partitionBy, ...encoding } = READ[kind](given)
+  return Object.freeze({
+    kind,
+    description: `${kind}[${path}]`,
+    directory: localPath(kind, path, DIRECTORY),
+    partitionBy: partitionBy === undefined ? [] : partitionsOf(`sink ${kind}`, partitionBy, schema),
+    ...encoding,
+  })
+}
+
+interface Read extends Pick<FileLayout, 'extension' | 'settings'> {
+  readonly path: string
+  readonly partitionBy: string | undefined
+}
+
+const READ: Readonly<Record<FileKind, (given: GivenOptions) => Read>> = {
+  parquet: (given) => {
+    const { path, partitionBy, compression, rowGroupRows } = parseOptions(
+      'sink parquet',
+      PARQUET_OPTIONS,
+      given,
+    )
+    const codec = compression === 'none' ? 'uncompressed' : compression
+    const settings = [`COMPRESSION ${codec}`, `ROW_GROUP_SIZE ${rowGroupRows}`]
+    return { path, partitionBy, extension: '.parquet', settings }
+  },
+  json: (given) => {
+    const { path, partitionBy, compression } = parseOptions('sink json', JSON_OPTIONS, given)
+    return {
+      path,
+      partitionBy,
+      extension: `.json${SUFFIX[compression] ?? ''}`,
+      settings: [`COMPRESSION ${compression}`],
+    }
+  },
+  csv: (given) => {
+    const options = parseOptions('sink csv', CSV_OPTIONS, given)
+    const { path, partitionBy, compression } = options
+    const delimiter = options.delimiter.toLowerCase() === 'tab' ? '\t' : options.delimiter
+    if ([...delimiter].length !== 1) refuse('sink csv', 'delimiter', delimiter, 'one character, or tab')
+    const settings = [
+      `COMPRESSION ${compression}`,
+      `HEADER ${options.header}`,
+      `DELIMITER ${literal(delimiter)}`,
+      `NULLSTR ${literal(options.nullValue)}`,
+    ]
+    return { path, partitionBy, extension: `.csv${SUFFIX[compression] ?? ''}`, settings }
+  },
+}
+
+const SUFFIX: Readonly<Record<string, string>> = { gzip: '.gz', zstd: '.zst' }
+
+function partitionsOf(owner: string, text: string, schema: Schema): readonly string[] {
+  const columns = columnList(owner, 'partitionBy', text, schema)
+  if (columns.length < schema.length) return columns
+  return refuse(
+    owner,
+    'partitionBy',
+    text,
+    'fewer columns than the query has: one must be left for the files',
+  )
+}
+
+function refuse(owner: string, option: string, value: string, expected: string): never {
+  throw new SluiceError('OPTION_INVALID', { owner, option, value: value.slice(0, 80), expected })
+}

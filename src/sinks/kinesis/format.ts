@@ -1,0 +1,71 @@
+import { connectKinesis } from '../../aws.ts'
+import { type Clock, systemClock } from '../../clock.ts'
+import type { Relation } from '../../duckdb.ts'
+import type { SinkFormat } from '../sink.ts'
+import { type Entry, EntryReader, type Origin } from './entries.ts'
+import { KINESIS_SINK_OPTIONS, OWNER, parseKinesisSinkOptions } from './options.ts'
+import { PutPort } from './put-port.ts'
+import { requestsOf } from './requests.ts'
+import { NO_PACE, type SenderParts, send } from './sender.ts'
+import { SHARD_BYTES_A_SECOND, ShardPace } from './shard-pace.ts'
+
+/**
+ * Rows become records of a stream: `data` and `partitionKey`, and `explicitHashKey` if there is one. A batch that
+ * comes again is sent again; `provenance` lets readers drop what they have.
+ */
+export function kinesisFormat(clock: Clock = systemClock): SinkFormat {
+  return Object.freeze({
+    name: 'kinesis',
+    modes: ['append', 'update', 'complete'],
+    guarantee: 'at-least-once',
+    options: KINESIS_SINK_OPTIONS,
+    open: async ({ options, schema, queryId, log }) => {
+      const { stream, provenance, limits, paceShards, retry, aws } = parseKinesisSinkOptions(options)
+      const description = `kinesis[${stream.name}]`
+      const reader = new EntryReader(description, schema, provenance)
+      const port = new PutPort(connectKinesis(OWNER, aws), stream, aws.endpointUrl)
+      const pace = paceShards ? new ShardPace(port, clock) : NO_PACE
+      const bytes = paceShards ? Math.min(limits.bytes, SHARD_BYTES_A_SECOND) : limits.bytes
+      const parts: SenderParts = { port, pace, retry, clock, log }
+      return {
+        description,
+        guarantee: 'at-least-once',
+        write: async (batchId, rows) => {
+          const requests = requestsOf(entriesOf(reader, rows, { queryId, batchId }), { ...limits, bytes })
+          await inParallel(requests, limits.parallel, (request) => send(parts, request))
+        },
+        close: async () => port.close(),
+      }
+    },
+  } satisfies SinkFormat)
+}
+
+async function* entriesOf(reader: EntryReader, rows: Relation, origin: Origin): AsyncGenerator<Entry> {
+  let index = 0
+  for await (const piece of rows.connection.pieces(reader.select(rows.name))) {
+    for (const row of piece) yield reader.entry(row, index++, origin)
+  }
+}
+
+/** Runs `work` on every item, on at most so many at one time; after a failure no new one begins. */
+async function inParallel<T>(
+  items: AsyncIterable<T>,
+  most: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>()
+  const failures: unknown[] = []
+  try {
+    for await (const item of items) {
+      const run: Promise<void> = work(item)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => running.delete(run))
+      running.add(run)
+      if (running.size >= most) await Promise.race(running)
+      if (failures.length > 0) break
+    }
+  } finally {
+    await Promise.all(running)
+  }
+  if (failures.length > 0) throw failures[0]
+}

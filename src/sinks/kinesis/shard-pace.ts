@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../clock.ts'
+import { type Entry, sizeOf } from './entries.ts'
+import type { OpenShard, Outcome, PutPort } from './put-port.ts'
+import type { Pace } from './sender.ts'
+
+/** What a shard takes in a second; more is refused record by record. */
+export const SHARD_BYTES_A_SECOND = 1_000_000
+const SHARD_RECORDS_A_SECOND = 1000
+
+/** A little more than a second, for requests do not all travel equally long. */
+const SPAN_MS = 1100
+
+interface Load {
+  readonly records: number
+  readonly bytes: number
+}
+
+interface Sent extends Load {
+  readonly atMs: number
+}
+
+/**
+ * Holds requests back until the shards of their records have room, by the service's limits. Others may write to the
+ * stream as well, so refusals can still happen. A request should hold no more than a shard takes in a second.
+ */
+export class ShardPace implements Pace {
+  readonly #port: PutPort
+  readonly #clock: Clock
+  #shards: readonly OpenShard[] | undefined
+  /** By shard: what was sent within the last span, oldest first. */
+  readonly #sent = new Map<string, Sent[]>()
+
+  constructor(port: PutPort, clock: Clock) {
+    this.#port = port
+    this.#clock = clock
+  }
+
+  async wait(entries: readonly Entry[]): Promise<void> {
+    this.#shards ??= await this.#port.openShards()
+    const loads = loadsOf(this.#shards, entries)
+    for (;;) {
+      const waitMs = Math.max(...[...loads].map(([shardId, load]) => this.#waitMs(shardId, load)))
+      if (waitMs <= 0) break
+      await this.#clock.sleep(waitMs)
+    }
+    const atMs = this.#clock.monotonic()
+    for (const [shardId, load] of loads) this.#sentTo(shardId).push({ atMs, ...load })
+  }
+
+  /** A record that went elsewhere than foreseen tells of a reshard. */
+  learn(entries: readonly Entry[], outcomes: readonly Outcome[]): void {
+    const shards = this.#shards ?? []
+    const isElsewhere = outcomes.some((outcome, index) => {
+      const entry = entries[index]
+      return 'shardId' in outcome && entry && shardOf(shards, entry) !== outcome.shardId
+    })
+    if (isElsewhere) this.#shards = undefined
+  }
+
+  /** Until what was sent last leaves room for the load. */
+  #waitMs(shardId: string, load: Load): number {
+    const now = this.#clock.monotonic()
+    const sent = this.#sentTo(shardId)
+    while (sent[0] && sent[0].atMs <= now - SPAN_MS) sent.shift()
+    let { records, bytes } = load
+    // From the latest back, up to the one that has to slide out of the span first.
+    for (const before of [...sent].reverse()) {
+      records += before.records
+      bytes += before.bytes
+      if (records > SHARD_RECORDS_A_SECOND || bytes > SHARD_BYTES_A_SECOND) return before.atMs + SPAN_MS - now
+    }
+    return 0
+  }
+
+  #sentTo(shardId: string): Sent[] {
+    const sent = this.#sent.get(shardId) ?? []
+    this.#sent.set(shardId, sent)
+    return sent
+  }
+}
+
+function loadsOf(shards: readonly OpenShard[], entries: readonly Entry[]): ReadonlyMap<string, Load> {
+  const loads = new Map<string, Load>()
+  for (const entry of entries) {
+    const shardId = shardOf(shards, entry) ?? 'unknown'
+    const { records, bytes } = loads.get(shardId) ?? { records: 0, bytes: 0 }
+    loads.set(shardId, { records: records + 1, bytes: bytes + sizeOf(entry) })
+  }
+  return loads
+}
+
+/** Keys are placed by their MD5, as a number of 128 bits. */
+function shardOf(shards: readonly OpenShard[], { PartitionKey, ExplicitHashKey }: Entry): string | undefined {
+  const hash =
+    ExplicitHashKey === undefined
+      ? BigInt(`0x${createHash('md5').update(PartitionKey).digest('hex')}`)
+      : BigInt(ExplicitHashKey)
+  return shards.find(({ first, last }) => first <= hash && hash <= last)?.shardId
+}
