@@ -1,24 +1,20 @@
 import {
   blobValue,
-  type DuckDBConnection,
-  DuckDBDataChunk,
+  type DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBTimeValue,
-  type DuckDBType,
   type DuckDBValue,
   listValue,
   mapValue,
   structValue,
 } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
-import type * as arrow from 'apache-arrow'
-import { type DuckType, parseDuckType } from './duck-type.ts'
-
-/** DuckDB's own vector size: a data chunk holds no more rows. */
-const VECTOR_ROWS = 2048
+import * as arrow from 'apache-arrow'
+import type { DuckType } from './duck-type.ts'
+import { writeStrings } from './string-structs.ts'
 
 /** Bytes a value, where Arrow and DuckDB lay a type out alike. */
 const FIXED_WIDTH: Readonly<Record<string, number>> = {
@@ -40,75 +36,52 @@ const FIXED_WIDTH: Readonly<Record<string, number>> = {
 }
 
 /**
- * Copies Arrow record batches into a DuckDB temporary table whose columns have the same order and types.
+ * Fills a column of a data chunk with consecutive rows of an Arrow column of the same type.
  *
- * DuckDB's Node client has no Arrow door, so rows travel in data chunks of 2,048. Fixed-width columns are copied
- * buffer to buffer; text and bytes cost one call a value; nested types and decimals are converted value by value.
+ * Fixed-width columns are copied buffer to buffer, text and bytes with `writeStrings`; nested types and decimals are
+ * converted value by value.
  */
-export async function appendRecords(
-  connection: DuckDBConnection,
-  table: string,
-  types: readonly DuckDBType[],
-  records: readonly arrow.RecordBatch[],
-): Promise<void> {
-  const kinds = types.map((type) => parseDuckType(type.toString()))
-  const appender = await connection.createAppender(table, 'main', 'temp')
-  try {
-    for (const record of records) {
-      const columns = kinds.map((_, column) => record.getChildAt(column) as arrow.Vector)
-      for (let start = 0; start < record.numRows; start += VECTOR_ROWS) {
-        const rows = Math.min(VECTOR_ROWS, record.numRows - start)
-        const chunk = DuckDBDataChunk.create(types, rows)
-        for (const [index, kind] of kinds.entries()) fill(chunk, index, kind, columns[index]!, start, rows)
-        appender.appendDataChunk(chunk)
-      }
-    }
-  } finally {
-    appender.closeSync()
-  }
-}
-
-function fill(
+export function fillVector(
   chunk: DuckDBDataChunk,
   index: number,
   kind: DuckType,
-  column: arrow.Vector,
+  column: arrow.Data,
   start: number,
   rows: number,
 ): void {
-  const data = column.data[0] as arrow.Data
-  const plain = column.data.length === 1 && data.offset === 0
+  const plain = column.offset === 0
   const width = kind.kind === 'scalar' ? FIXED_WIDTH[kind.name] : undefined
   const isBytes = kind.kind === 'scalar' && (kind.name === 'VARCHAR' || kind.name === 'BLOB')
   if (plain && width !== undefined) {
     const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
-    const { buffer, byteOffset } = data.values as Uint8Array
-    const from = byteOffset + start * width
-    duckdb.copy_data_to_vector(vector, 0, buffer as ArrayBuffer, from, rows * width)
+    const { buffer, byteOffset } = column.values as Uint8Array
+    duckdb.copy_data_to_vector(vector, 0, buffer as ArrayBuffer, byteOffset + start * width, rows * width)
     copyNulls(vector, column, start, rows)
   } else if (plain && isBytes) {
     const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
-    copyNulls(vector, column, start, rows)
-    const bytes = data.values as Uint8Array
-    const offsets = data.valueOffsets as Int32Array
-    for (let row = 0; row < rows; row++) {
-      const value = bytes.subarray(offsets[start + row], offsets[start + row + 1])
-      duckdb.vector_assign_string_element_len(vector, row, value)
+    const bytes = column.values as Uint8Array
+    const offsets = column.valueOffsets as Int32Array
+    if (!writeStrings(vector, bytes, offsets, start, rows, kind.name === 'VARCHAR')) {
+      for (let row = 0; row < rows; row++) {
+        const value = bytes.subarray(offsets[start + row], offsets[start + row + 1])
+        duckdb.vector_assign_string_element_len(vector, row, value)
+      }
     }
+    copyNulls(vector, column, start, rows)
   } else {
-    const values = Array.from({ length: rows }, (_, row) => duckValue(kind, column.get(start + row)))
+    const vector = new arrow.Vector([column])
+    const values = Array.from({ length: rows }, (_, row) => duckValue(kind, vector.get(start + row)))
     chunk.setColumnValues(index, values)
   }
 }
 
-function copyNulls(vector: duckdb.Vector, column: arrow.Vector, start: number, rows: number): void {
+/** Validity bits lie alike in Arrow and DuckDB; `start` is a multiple of eight. */
+function copyNulls(vector: duckdb.Vector, column: arrow.Data, start: number, rows: number): void {
   if (column.nullCount === 0) return
-  const bits = new Uint8Array(VECTOR_ROWS / 8).fill(0xff)
-  for (let row = 0; row < rows; row++) {
-    if (!column.isValid(start + row)) bits[row >> 3]! &= ~(1 << (row & 7))
-  }
+  const { buffer, byteOffset } = column.nullBitmap as Uint8Array
   duckdb.vector_ensure_validity_writable(vector)
-  duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bits.length)
+  const from = byteOffset + (start >> 3)
+  duckdb.copy_data_to_vector_validity(vector, 0, buffer as ArrayBuffer, from, (rows + 7) >> 3)
 }
 
 /** What `arrow.Vector.get` gives for a value of `type`, as the object DuckDB's client takes. */

@@ -12,7 +12,7 @@ export type DuckType =
     }
   | { readonly kind: 'map'; readonly key: DuckType; readonly value: DuckType }
 
-/** Spellings that DuckDB accepts, against the one it prints. */
+/** Spellings that DuckDB or Spark accepts, against the one DuckDB prints. */
 const CANONICAL: Readonly<Record<string, string>> = {
   INT: 'INTEGER',
   INT4: 'INTEGER',
@@ -21,6 +21,7 @@ const CANONICAL: Readonly<Record<string, string>> = {
   INT2: 'SMALLINT',
   SHORT: 'SMALLINT',
   INT1: 'TINYINT',
+  BYTE: 'TINYINT',
   BOOL: 'BOOLEAN',
   STRING: 'VARCHAR',
   TEXT: 'VARCHAR',
@@ -32,12 +33,14 @@ const CANONICAL: Readonly<Record<string, string>> = {
   FLOAT4: 'FLOAT',
   FLOAT8: 'DOUBLE',
   TIMESTAMPTZ: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_LTZ: 'TIMESTAMP WITH TIME ZONE',
+  TIMESTAMP_NTZ: 'TIMESTAMP',
   DATETIME: 'TIMESTAMP',
   NUMERIC: 'DECIMAL',
 }
 
 /**
- * @param text for example `STRUCT(a INTEGER, "b c" VARCHAR[])`
+ * @param text for example `STRUCT(a INTEGER, "b c" VARCHAR[])`, or as Spark writes it `STRUCT<a: INT, b: ARRAY<STRING>>`
  * @throws TYPE_UNKNOWN when the text is no type
  */
 export function parseDuckType(text: string): DuckType {
@@ -45,6 +48,24 @@ export function parseDuckType(text: string): DuckType {
   const type = reader.type()
   reader.end()
   return type
+}
+
+/** The type as DuckDB prints it. */
+export function typeText(type: DuckType): string {
+  switch (type.kind) {
+    case 'scalar':
+      return type.name
+    case 'decimal':
+      return `DECIMAL(${type.width},${type.scale})`
+    case 'list':
+      return `${typeText(type.child)}[]`
+    case 'array':
+      return `${typeText(type.child)}[${type.length}]`
+    case 'struct':
+      return `STRUCT(${type.fields.map(({ name, type: each }) => `"${name.replaceAll('"', '""')}" ${typeText(each)}`).join(', ')})`
+    case 'map':
+      return `MAP(${typeText(type.key)}, ${typeText(type.value)})`
+  }
 }
 
 class TypeReader {
@@ -77,12 +98,18 @@ class TypeReader {
     if (!/^[A-Z]/.test(word)) this.#refuse()
     if (word === 'STRUCT') return { kind: 'struct', fields: this.#fields() }
     if (word === 'MAP') {
-      this.#take('(')
+      const close = this.#open()
       const key = this.type()
       this.#take(',')
       const value = this.type()
-      this.#take(')')
+      this.#take(close)
       return { kind: 'map', key, value }
+    }
+    if (word === 'ARRAY' && this.#peek() === '<') {
+      const close = this.#open()
+      const child = this.type()
+      this.#take(close)
+      return { kind: 'list', child }
     }
     const name = CANONICAL[word] ?? word
     if (name === 'DECIMAL') return this.#decimal()
@@ -92,15 +119,24 @@ class TypeReader {
 
   #fields(): { name: string; type: DuckType }[] {
     const fields: { name: string; type: DuckType }[] = []
-    this.#take('(')
+    const close = this.#open()
     do {
       const name = this.#next()
+      if (this.#peek() === ':') this.#take(':')
       fields.push({
         name: name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name,
         type: this.type(),
       })
-    } while (this.#next() === ',')
+    } while (this.#accept(','))
+    this.#take(close)
     return fields
+  }
+
+  /** DuckDB puts the parts of a type between parentheses, Spark between angle brackets. */
+  #open(): ')' | '>' {
+    if (this.#accept('<')) return '>'
+    this.#take('(')
+    return ')'
   }
 
   #decimal(): DuckType {
@@ -134,6 +170,12 @@ class TypeReader {
   #next(): string {
     const token = this.#tokens[this.#at++]
     return token ?? this.#refuse()
+  }
+
+  #accept(token: string): boolean {
+    const is = this.#peek() === token
+    if (is) this.#at++
+    return is
   }
 
   #take(token: string): void {

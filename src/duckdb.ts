@@ -8,10 +8,10 @@ import {
 } from '@duckdb/node-api'
 import * as arrow from 'apache-arrow'
 import { arrowData, arrowTypeOf } from './arrow.ts'
-import { appendRecords } from './attach.ts'
 import type { Schema } from './batch.ts'
 import { parseDuckType } from './duck-type.ts'
 import { type ErrorCode, type ErrorParams, SluiceError } from './errors.ts'
+import { ATTACHED_RECORDS, type Attached, RecordsScan } from './records-scan.ts'
 
 /**
  * A row as a plain object. 64-bit and larger integers are bigint, DECIMAL and DOUBLE number, timestamps and dates
@@ -25,6 +25,7 @@ export const duckdbVersion: string = version()
 /** An in-memory DuckDB that every session owns one of. */
 export class Database {
   readonly #instance: DuckDBInstance
+  readonly #scan = new RecordsScan()
 
   private constructor(instance: DuckDBInstance) {
     this.#instance = instance
@@ -37,11 +38,15 @@ export class Database {
       autoload_known_extensions: 'false',
       allow_community_extensions: 'false',
     })
-    return new Database(instance)
+    const database = new Database(instance)
+    const connection = await instance.connect()
+    connection.registerTableFunction(database.#scan.tableFunction)
+    connection.disconnectSync()
+    return database
   }
 
   async connect(): Promise<Connection> {
-    const connection = new Connection(await this.#instance.connect(), () => this.connect())
+    const connection = new Connection(await this.#instance.connect(), this.#scan, () => this.connect())
     // Time zone of the host must not change an answer.
     await connection.run("SET TimeZone = 'UTC'")
     return connection
@@ -59,11 +64,14 @@ export class Database {
  */
 export class Connection {
   readonly #connection: DuckDBConnection
+  readonly #scan: RecordsScan
+  readonly #attached = new Map<string, Attached>()
   readonly #connect: () => Promise<Connection>
   #isClosed = false
 
-  constructor(connection: DuckDBConnection, connect: () => Promise<Connection>) {
+  constructor(connection: DuckDBConnection, scan: RecordsScan, connect: () => Promise<Connection>) {
     this.#connection = connection
+    this.#scan = scan
     this.#connect = connect
   }
 
@@ -80,6 +88,16 @@ export class Connection {
   async rows(sql: string, params: readonly DuckDBValue[] = []): Promise<Row[]> {
     const result = await this.#execute(sql, params)
     return (await result.getRowObjectsJS()) as Row[]
+  }
+
+  /** As `rows`, in pieces of some thousands; until the last is taken, the connection runs nothing else. */
+  async *pieces(select: string): AsyncGenerator<Row[]> {
+    try {
+      const result = await this.#connection.stream(select)
+      for await (const rows of result.yieldRowObjectJs()) yield rows as Row[]
+    } catch (error) {
+      throw sqlError(error)
+    }
   }
 
   /** The first column of the first row. */
@@ -109,12 +127,21 @@ export class Connection {
     return rows.map((row) => ({ name: String(row['column_name']), type: String(row['column_type']) }))
   }
 
-  /** Creates the temporary table `name` out of Arrow record batches; an older one of that name is replaced. */
+  /**
+   * Lets SQL on this connection read Arrow record batches as the temporary view `name`, in place of what was attached
+   * under that name before. They are read where they lie, whenever a query asks: they must not change.
+   */
   async attach(name: string, schema: Schema, records: readonly arrow.RecordBatch[]): Promise<void> {
-    const columns = schema.map((field) => `${quoted(field.name)} ${field.type}`).join(', ')
-    await this.run(`CREATE OR REPLACE TEMP TABLE ${quoted(name)} (${columns})`)
-    if (records.length === 0) return
-    await appendRecords(this.#connection, name, await this.#columnTypes(name), records)
+    let attached = this.#attached.get(name)
+    if (attached === undefined || !isSame(attached.schema, schema)) {
+      if (attached) this.#scan.remove(attached)
+      attached = this.#scan.add(schema, await this.#typesOf(schema))
+      this.#attached.set(name, attached)
+      await this.run(
+        `CREATE OR REPLACE TEMP VIEW ${quoted(name)} AS FROM ${ATTACHED_RECORDS}(${attached.id})`,
+      )
+    }
+    attached.records = records
   }
 
   /** Appends the rows of a SELECT to a temporary table of another connection with the same types, vector by vector. */
@@ -141,12 +168,14 @@ export class Connection {
 
   close(): void {
     this.#isClosed = true
+    for (const attached of this.#attached.values()) this.#scan.remove(attached)
+    this.#attached.clear()
     this.#connection.disconnectSync()
   }
 
-  async #columnTypes(table: string): Promise<DuckDBType[]> {
-    const result = await this.#execute(`SELECT * FROM temp.main.${quoted(table)} LIMIT 0`, [])
-    return result.columnTypes()
+  async #typesOf(schema: Schema): Promise<DuckDBType[]> {
+    const columns = schema.map(({ name, type }) => `NULL::${type} AS ${quoted(name)}`)
+    return (await this.#execute(`SELECT ${columns.join(', ')} LIMIT 0`, [])).columnTypes()
   }
 
   async #execute(sql: string, params: readonly DuckDBValue[]): Promise<DuckDBMaterializedResult> {
@@ -187,6 +216,10 @@ export class Relation {
   toObjects(): Promise<Row[]> {
     return this.connection.rows(`FROM ${this.name}`)
   }
+}
+
+function isSame(a: Schema, b: Schema): boolean {
+  return a.length === b.length && a.every(({ name, type }, i) => name === b[i]?.name && type === b[i]?.type)
 }
 
 /** An identifier as SQL text. */

@@ -26,7 +26,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** From one room into another only through these doors, where the table's arrow is meant for a few files only. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
   'api -> sources': ['sources/index.ts', 'sources/source.ts'],
-  'api -> sinks': ['sinks/index.ts', 'sinks/sink.ts', 'sinks/foreach-batch.ts', 'sinks/render-table.ts'],
+  'api -> sinks': [
+    'sinks/index.ts',
+    'sinks/sink.ts',
+    'sinks/foreach-batch.ts',
+    'sinks/foreach.ts',
+    'sinks/render-table.ts',
+  ],
   'testing -> sources': ['sources/memory.ts', 'sources/source.ts'],
   'ui -> engine': ['engine/progress.ts'],
 }
@@ -44,11 +50,15 @@ const ONLY_IN: readonly {
     files: ['clock.ts', 'testing/manual-clock.ts'],
     why: 'waiting is handed in',
   },
-  { pattern: /from '@duckdb\//, files: ['duckdb.ts', 'attach.ts'], why: 'DuckDB has one door' },
+  {
+    pattern: /from '@duckdb\//,
+    files: ['duckdb.ts', 'attach.ts', 'records-scan.ts', 'string-structs.ts'],
+    why: 'DuckDB has one door',
+  },
   { pattern: /new (?:Kinesis|S3|STS)Client\(/, files: ['aws.ts'], why: 'AWS has one door' },
   { pattern: /\bthrow new (?:Type|Range)?Error\(/, files: [], why: 'errors have codes' },
   { pattern: /\bas any\b|: any\b|@ts-ignore|@ts-expect-error/, files: [], why: 'types are kept' },
-  { pattern: /\b(?:TODO|FIXME|XXX|HACK)\b/, files: [], why: 'what is open stands in an issue' },
+  { pattern: /\b(?:TODO|FIXME|HACK)\b/, files: [], why: 'what is open stands in an issue' },
 ]
 
 const LINES_MAX = 400

@@ -1,5 +1,9 @@
 import type { Clock } from '../../clock.ts'
+import { SluiceError } from '../../errors.ts'
 import type { RetryLimits } from './options.ts'
+
+/** A longer silence between two tries was ours, as with long trigger intervals, and does not count as trying. */
+const LONGEST_TRY_MS = 60_000
 
 /**
  * Failures in a row of one thing (a shard, the list of shards) and how long to wait after the last: a random time
@@ -9,7 +13,8 @@ export class Backoff {
   readonly #clock: Clock
   readonly #limits: RetryLimits
   #failures = 0
-  #firstFailure = 0
+  #failedAt = 0
+  #tryingMs = 0
   #readyAt = 0
 
   constructor(clock: Clock, limits: RetryLimits) {
@@ -28,20 +33,28 @@ export class Backoff {
 
   succeeded(): void {
     this.#failures = 0
+    this.#tryingMs = 0
     this.#readyAt = 0
   }
 
   /** Sets the next wait, or answers for how many seconds this has been going on when it is time to give up. */
   failed(): { readonly exhaustedAfterSeconds: number } | undefined {
     const now = this.#clock.monotonic()
-    if (this.#failures === 0) this.#firstFailure = now
+    if (this.#failures > 0) this.#tryingMs += Math.min(now - this.#failedAt, LONGEST_TRY_MS)
     this.#failures++
-    const elapsed = now - this.#firstFailure
-    if (this.#failures >= this.#limits.attempts || elapsed >= this.#limits.giveUpMs) {
-      return { exhaustedAfterSeconds: Math.round(elapsed / 1000) }
+    this.#failedAt = now
+    if (this.#failures >= this.#limits.attempts || this.#tryingMs >= this.#limits.giveUpMs) {
+      return { exhaustedAfterSeconds: Math.round(this.#tryingMs / 1000) }
     }
     const ceiling = Math.min(this.#limits.ceilingMs, this.#limits.firstMs * 2 ** (this.#failures - 1))
     this.#readyAt = now + this.#clock.random() * ceiling
     return undefined
   }
+}
+
+/** The error of whoever has tried for long enough. */
+export function gaveUp(where: string, seconds: number, last: SluiceError): SluiceError {
+  // What to do about the last failure is said by its own message, which goes along as the cause.
+  const [reason = ''] = last.message.split('. To fix:')
+  return new SluiceError('KINESIS_RETRIES_EXHAUSTED', { where, seconds, reason }, { cause: last })
 }

@@ -1,18 +1,23 @@
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../../clock.ts'
 import type { Gate } from './gate.ts'
 import type { ReadLimits } from './options.ts'
-import { bytesOf, type Row } from './rows.ts'
+import type { RowBlock } from './row-block.ts'
 import type { ShardWalk } from './shard-walk.ts'
 
-/** Everything that `availableNow` stands for: asked since `sinceMs` (monotonic), and arrived until `arrivedMs`. */
+/** Everything that `availableNow` stands for. */
 export interface Pin {
-  readonly since: number
+  /** On the monotonic clock. */
+  readonly at: number
+  /** The latest that the service's clock can have shown then; what arrived later is left for another time. */
   readonly arrivedMs: number
+  /** How many requests each shard that was being read had asked by then. */
+  readonly asked: ReadonlyMap<ShardWalk, number>
 }
 
 export interface Gathered {
   /** By shard, in the order of the shard; shards without rows are left out. */
-  readonly rows: ReadonlyMap<string, readonly Row[]>
+  readonly rows: ReadonlyMap<string, readonly RowBlock[]>
   /** Every shard that took part has nothing more for now; none was left out for a limit. */
   readonly complete: boolean
 }
@@ -20,6 +25,8 @@ export interface Gathered {
 /** How long a read goes on without rows; and how much longer when a shard crosses a sparse stretch. */
 const QUIET_MS = 1000
 const GAP_MS = 29_000
+/** How long rows in hand wait for shards that have only to wait for their turn. */
+const LINGER_MS = 50
 
 /**
  * Gathers the rows of one micro-batch from all shards at once.
@@ -36,16 +43,24 @@ export class BatchReader {
   readonly #startedAt: number
   readonly #closing = new AbortController()
   readonly #closed: Promise<void>
-  readonly #rows = new Map<string, Row[]>()
+  readonly #blocks = new Map<string, RowBlock[]>()
   readonly #joined: Promise<boolean>[] = []
   readonly #gaps = new Set<ShardWalk>()
   #bytes = 0
   #expectedBytes = 0
   #active = 0
   #idle = 0
+  #lingered = false
   #wakeWaiting: (() => void)[] = []
 
-  constructor(clock: Clock, limits: ReadLimits, gate: Gate, pin: Pin | undefined, signal: AbortSignal) {
+  /** @param signals any of them closes the batch */
+  constructor(
+    clock: Clock,
+    limits: ReadLimits,
+    gate: Gate,
+    pin: Pin | undefined,
+    signals: readonly AbortSignal[],
+  ) {
     this.#clock = clock
     this.#limits = limits
     this.#gate = gate
@@ -54,10 +69,14 @@ export class BatchReader {
     this.#closed = new Promise((resolve) => {
       this.#closing.signal.addEventListener('abort', () => resolve(), { once: true })
     })
+    // Every shard of the stream waits on this one signal.
+    setMaxListeners(0, this.#closing.signal)
     const abort = (): void => this.#closing.abort()
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-    void this.#closed.then(() => signal.removeEventListener('abort', abort))
+    for (const signal of signals) {
+      if (signal.aborted) abort()
+      signal.addEventListener('abort', abort, { once: true })
+      void this.#closed.then(() => signal.removeEventListener('abort', abort))
+    }
     void this.#watchQuiet()
   }
 
@@ -66,7 +85,7 @@ export class BatchReader {
   }
 
   rowsOf(shardId: string): number {
-    return this.#rows.get(shardId)?.length ?? 0
+    return this.#blocks.get(shardId)?.reduce((sum, rows) => sum + rows.length, 0) ?? 0
   }
 
   /** Lets a shard take part from now on. */
@@ -91,20 +110,19 @@ export class BatchReader {
     const settled = this.#joined.map((each) => each.catch(() => false))
     this.#closing.abort()
     const complete = (await Promise.all(settled)).every((done) => done)
-    return { rows: this.#rows, complete }
+    return { rows: this.#blocks, complete }
   }
 
   /** True when the shard has nothing more; false when the batch was closed, or the shard's limit reached, before. */
   async #drain(walk: ShardWalk): Promise<boolean> {
     this.#active++
+    const { asked } = walk
     try {
       for (;;) {
         const room = this.#take(walk)
-        if (this.#isDone(walk)) return true
+        if (this.#isDone(walk, asked)) return true
         if (this.closed || !room) return false
-        const waitMs = walk.stepping ? 0 : walk.waitMs
-        if (waitMs > 0) await this.#sleep(walk, waitMs)
-        else await this.#step(walk)
+        if (walk.stepping || (await this.#turn(walk))) await this.#step(walk)
         if (walk.crossingGap) this.#gaps.add(walk)
         else this.#gaps.delete(walk)
       }
@@ -117,34 +135,33 @@ export class BatchReader {
 
   /** Moves rows into the batch; false when a limit allows no more of this shard. */
   #take(walk: ShardWalk): boolean {
-    const rows = this.#rows.get(walk.shardId) ?? []
-    for (let row = walk.peek(); row; row = walk.peek()) {
-      if (this.closed || this.#isBeyondPin(row) || rows.length >= this.#limits.rowsPerShard) break
-      const bytes = bytesOf(row)
-      if (this.#bytes > 0 && this.#bytes + bytes > this.#limits.bytes) {
-        this.#closing.abort()
-        break
-      }
-      walk.take()
-      rows.push(row)
-      this.#bytes += bytes
-    }
-    if (rows.length > 0) {
-      if (this.#rows.size === 0) void this.#watchTime()
-      this.#rows.set(walk.shardId, rows)
-      if (this.#bytes >= this.#limits.bytes) this.#closing.abort()
-    }
-    return !walk.hasRows && rows.length < this.#limits.rowsPerShard
+    const { rows } = walk
+    const room = this.#limits.rowsPerShard - this.rowsOf(walk.shardId)
+    if (rows.length === 0 || room <= 0) return room > 0
+    const wanted = this.closed ? 0 : Math.min(this.#upToPin(rows), room)
+    const fitting = rows.fitting(this.#limits.bytes - this.#bytes)
+    // One row is always taken, however large.
+    const count = Math.min(wanted, this.#bytes === 0 ? Math.max(1, fitting) : fitting)
+    if (count > 0) this.#add(walk.take(count), walk.shardId)
+    if (count < wanted || this.#bytes >= this.#limits.bytes) this.#closing.abort()
+    return !walk.hasRows && count < room
   }
 
-  #isDone(walk: ShardWalk): boolean {
-    const next = walk.peek()
-    if (next) return this.#isBeyondPin(next)
-    return walk.ended || walk.caughtUpSince(this.#pin?.since ?? this.#startedAt)
+  #add(rows: RowBlock, shardId: string): void {
+    if (this.#blocks.size === 0) void this.#watchRows()
+    this.#blocks.set(shardId, [...(this.#blocks.get(shardId) ?? []), rows])
+    this.#bytes += rows.bytes
   }
 
-  #isBeyondPin(row: Row): boolean {
-    return this.#pin !== undefined && row.arrivedMs !== undefined && row.arrivedMs > this.#pin.arrivedMs
+  #isDone(walk: ShardWalk, asked: number): boolean {
+    if (walk.hasRows) return this.#upToPin(walk.rows) === 0
+    if (this.#pin) return walk.caughtUpSince(this.#pin.asked.get(walk) ?? 0, this.#pin.at)
+    return walk.caughtUpSince(asked, this.#startedAt)
+  }
+
+  /** How many of the first rows belong to what the pin stands for. */
+  #upToPin(rows: RowBlock): number {
+    return this.#pin ? rows.arrivedBy(this.#pin.arrivedMs) : rows.length
   }
 
   async #step(walk: ShardWalk): Promise<void> {
@@ -162,8 +179,7 @@ export class BatchReader {
     // A failure that comes after the close is met again by the next batch, which asks again.
     const step = this.#gate
       .pass(async () => {
-        // The wait for the gate may have been long enough for another query to ask this shard.
-        if (!this.closed && (walk.stepping || walk.waitMs === 0)) await walk.step()
+        if (!this.closed) await walk.step()
       })
       .finally(() => {
         this.#expectedBytes -= expected
@@ -173,22 +189,28 @@ export class BatchReader {
     await Promise.race([step, this.#closed])
   }
 
-  async #sleep(walk: ShardWalk, ms: number): Promise<void> {
-    const idle = walk.atTip || walk.failing
+  async #turn(walk: ShardWalk): Promise<boolean> {
+    const idle = walk.waitMs > 0 && (walk.atTip || walk.failing)
     if (idle) this.#idle++
     this.#closeIfIdle()
-    await this.#clock.sleep(ms, this.#closing.signal)
+    const mine = await walk.turn(this.#closing.signal)
     if (idle) this.#idle--
+    return mine
   }
 
   /** Rows are there, and all other shards only wait: at their tips for the rate limit, or after failures. */
   #closeIfIdle(): void {
-    if (this.#bytes > 0 && this.#active > 0 && this.#idle === this.#active) this.#closing.abort()
+    if (this.#lingered && this.#active > 0 && this.#idle === this.#active) this.#closing.abort()
   }
 
-  /** The time limit runs from the first row. */
-  async #watchTime(): Promise<void> {
-    await this.#clock.sleep(this.#limits.fetchTimeMs, this.#closing.signal)
+  /** From the first row on: a moment for shards whose turn is about to come, then the time limit. */
+  async #watchRows(): Promise<void> {
+    const { signal } = this.#closing
+    const linger = Math.min(LINGER_MS, this.#limits.fetchTimeMs)
+    await this.#clock.sleep(linger, signal)
+    this.#lingered = true
+    this.#closeIfIdle()
+    await this.#clock.sleep(this.#limits.fetchTimeMs - linger, signal)
     this.#closing.abort()
   }
 

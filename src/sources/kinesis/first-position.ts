@@ -3,6 +3,7 @@ import type { StreamSummary } from './kinesis-port.ts'
 import { type ShardPosition, type StreamPosition, TRIM_HORIZON } from './position.ts'
 import type { ShardMap } from './shards.ts'
 import type { ShardStart, StartingPosition } from './starting-position.ts'
+import { keptMs } from './stream-watch.ts'
 
 /**
  * Turns the option `startingPosition` into a place in every listed shard.
@@ -36,11 +37,13 @@ export function firstPosition(
   const pinned = (shardId: string): ShardPosition => {
     const wanted: ShardStart = start.shards.get(shardId) ?? start.others
     if (wanted === 'LATEST') return { timestampMs: Math.floor(earliestMs) }
-    if (typeof wanted === 'string' || !('timestampMs' in wanted)) return wanted
+    if (wanted === 'SHARD_END' || 'sequenceNumber' in wanted) return wanted
+    if ('from' in wanted) return { ...wanted, seenMs: Math.floor(earliestMs) }
     if (wanted.timestampMs > latestMs)
       refuse(`a time that has come; the service's clock shows ${new Date(latestMs).toISOString()}`)
-    // Older than anything that is kept: to say so keeps a later start from taking it for a loss.
-    return latestMs - wanted.timestampMs >= summary.retentionMs ? TRIM_HORIZON : wanted
+    // Older than anything that is certainly kept: the horizon is what is meant, and no loss.
+    const isKept = latestMs - wanted.timestampMs < keptMs(summary.retentionMs)
+    return isKept ? wanted : { ...TRIM_HORIZON, seenMs: Math.floor(earliestMs) }
   }
   return {
     stream: summary.arn,

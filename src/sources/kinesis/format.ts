@@ -23,7 +23,7 @@ export const kinesisFormat: SourceFormat = Object.freeze({
       aws.region ?? 'region of the environment',
       stream.arn ?? stream.name,
     ].join(' ')
-    const port = new StreamPort(id, transport, stream)
+    const port = new StreamPort({ id, transport, stream, clock, timeoutMs: 2 * aws.requestTimeoutMs })
     return new KinesisSource({ options, port, clock, log })
   },
 } satisfies SourceFormat)

@@ -1,3 +1,5 @@
+import type { StoredRecords } from './stored-records.ts'
+
 /** The span in which the service's clock stood when it gave an answer; the HTTP `Date` header knows whole seconds only. */
 export interface ServerTime {
   readonly earliestMs: number
@@ -51,7 +53,7 @@ export interface StoredRecord {
 }
 
 export interface RecordsPage {
-  readonly records: readonly StoredRecord[]
+  readonly records: StoredRecords
   /** Absent at the end of a closed shard, and only there. */
   readonly nextIterator: string | undefined
   readonly millisBehindLatest: number

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Batch, Json, Position, Range } from '../../batch.ts'
 import type { Clock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
@@ -7,7 +8,7 @@ import { BatchReader, type Gathered, type Pin } from './batch-reader.ts'
 import { Counters } from './counters.ts'
 import { firstPosition } from './first-position.ts'
 import { Gate } from './gate.ts'
-import type { KinesisPort } from './kinesis-port.ts'
+import type { KinesisPort, StreamSummary } from './kinesis-port.ts'
 import { LagAlarm, lagOf } from './lag.ts'
 import { shareLimiter } from './limiter.ts'
 import { Lister } from './lister.ts'
@@ -16,11 +17,16 @@ import type { KinesisOptions } from './options.ts'
 import { positionFromJson, positionToJson, type StreamPosition } from './position.ts'
 import { encodeRows, KINESIS_SCHEMA } from './record-batches.ts'
 import { replay } from './replay.ts'
+import type { RowBlock } from './row-block.ts'
 import { ServerClock } from './server-clock.ts'
 import { Shards } from './shard-set.ts'
-import type { WalkContext } from './shard-walk.ts'
+import type { ShardWalk } from './shard-walk.ts'
 import { startUp } from './startup.ts'
 import { refuseOther, StreamWatch } from './stream-watch.ts'
+import type { WalkContext } from './walk-context.ts'
+
+/** Between two looks for children that a closed shard must have and the list does not show. */
+const CHILDLESS_PAUSE_MS = 1000
 
 export interface KinesisSourceContext {
   readonly options: KinesisOptions
@@ -52,11 +58,11 @@ export class KinesisSource implements Source {
   readonly #walkContext: WalkContext
   readonly #lagAlarm: LagAlarm
   readonly #releaseLimiter: () => void
-  #started: Promise<unknown> | undefined
   /** The position that `#shards` stands at, as it was handed out or asked for. */
   #cursor: string | undefined
   #pin: Pin | undefined
   #lookFailure: unknown
+  #namesChildren = false
 
   constructor({ options, port, clock, log }: KinesisSourceContext) {
     const { stream, retry, limits } = options
@@ -65,6 +71,8 @@ export class KinesisSource implements Source {
     this.#port = port
     this.#clock = clock
     this.#log = log
+    // Every request under way waits on this one signal.
+    setMaxListeners(0, this.#closing.signal)
     const serverClock = new ServerClock(clock)
     const counters = this.#counters
     this.#gate = new Gate(limits.parallelReads)
@@ -90,18 +98,19 @@ export class KinesisSource implements Source {
       closed: this.#closing.signal,
       hashRangeOf: (id) =>
         this.#watch.summary?.autoPlaced ? undefined : this.#lister.known.get(id)?.hashRange,
+      isClosed: (id) => this.#lister.known.get(id)?.closed === true,
       look: (id) => this.#look(id),
       discovered: (children) => this.#discovered(children),
+      namesChildren: () => this.#namesChildren,
     }
     this.#shards = new Shards(this.#lister, this.#walkContext)
   }
 
   async initial(): Promise<Position> {
-    await this.#start()
-    const summary = this.#watch.summary ?? (await this.#watch.describe(this.#closing.signal))
+    const summary = await this.#survey()
     const position = firstPosition(this.#options.start, summary, this.#lister.known)
     const json = positionToJson(position)
-    this.#shards.standAt(position, 'fresh')
+    this.#shards.standAt(position)
     this.#cursor = JSON.stringify(json)
     const { text } = this.#options.start
     this.#log.info(
@@ -114,7 +123,7 @@ export class KinesisSource implements Source {
   async resume(position: Position): Promise<void> {
     const parsed = positionFromJson(this.description, position)
     await this.#start()
-    // What `initial` has just pinned is no checkpoint to be suspicious of.
+    // Nothing to go back to when `initial` has pinned it just now.
     if (JSON.stringify(position) === this.#cursor) return
     await this.#stand(parsed)
     this.#cursor = JSON.stringify(position)
@@ -126,40 +135,37 @@ export class KinesisSource implements Source {
   }
 
   async read(from: Position, signal: AbortSignal): Promise<Read> {
-    if (this.#closing.signal.aborted || signal.aborted) return { drained: false }
-    await this.#start()
-    await this.#follow(from)
-    const ended = AbortSignal.any([signal, this.#closing.signal])
-    const reader = new BatchReader(this.#clock, this.#options.limits, this.#gate, this.#pin, ended)
-    let drained = false
-    let gathered: Gathered
+    const closing = this.#closing.signal
+    if (closing.aborted || signal.aborted) return { drained: false }
     try {
-      drained = await this.#gather(reader)
-    } finally {
-      gathered = await reader.finish()
+      await this.#start()
+      await this.#follow(from)
+      return await this.#read(from, [signal, closing])
+    } catch (error) {
+      // Rows that were taken before the failure went nowhere: the next read has to fetch them again.
+      this.#cursor = undefined
+      if (closing.aborted) return { drained: false }
+      throw error
     }
-    const retentionMs = this.#watch.summary?.retentionMs
-    if (retentionMs !== undefined) this.#lagAlarm.check(lagOf(this.#shards.walks, retentionMs), retentionMs)
-    if (gathered.rows.size === 0) return { drained: drained && gathered.complete }
-    const batch = this.#batch(from, gathered)
-    this.#cursor = JSON.stringify(batch.range.end)
-    return { batch, drained: drained && gathered.complete }
   }
 
   async reread(range: Range): Promise<Batch> {
     const start = positionFromJson(this.description, range.start)
     const end = positionFromJson(this.description, range.end)
     await this.#start()
-    this.#refuseOtherStream(end)
+    if (this.#isOtherStream(end)) {
+      for (const [shardId, rows] of end.rows) this.#losses.rows(shardId, rows, 0, 'of the stream before')
+      return { range, ...encodeRows(this.#options.stream.name, new Map()) }
+    }
     const rows = await replay(this.description, start, end, this.#walkContext, this.#gate)
     return { range, ...encodeRows(this.#options.stream.name, rows) }
   }
 
   async pinEnd(): Promise<void> {
-    await this.#start()
-    const since = this.#clock.monotonic()
-    const { serverTime } = await this.#watch.describe(this.#closing.signal)
-    this.#pin = { since, arrivedMs: serverTime.latestMs }
+    const at = this.#clock.monotonic()
+    const asked = new Map([...this.#shards.walks].map((walk) => [walk, walk.asked] as const))
+    const { serverTime } = await this.#survey()
+    this.#pin = { at, asked, arrivedMs: serverTime.latestMs }
   }
 
   metrics(): Readonly<Record<string, Json>> {
@@ -185,26 +191,48 @@ export class KinesisSource implements Source {
     return Promise.resolve()
   }
 
+  async #read(from: Position, signals: readonly AbortSignal[]): Promise<Read> {
+    const reader = new BatchReader(this.#clock, this.#options.limits, this.#gate, this.#pin, signals)
+    let nothingHeldBack = false
+    let gathered: Gathered
+    try {
+      nothingHeldBack = await this.#gather(reader)
+    } finally {
+      gathered = await reader.finish()
+    }
+    const retentionMs = this.#watch.summary?.retentionMs
+    if (retentionMs !== undefined) this.#lagAlarm.check(lagOf(this.#shards.walks, retentionMs), retentionMs)
+    const drained = nothingHeldBack && gathered.complete
+    if (gathered.rows.size === 0) return { drained }
+    const batch = this.#batch(from, gathered)
+    this.#cursor = JSON.stringify(batch.range.end)
+    return { batch, drained }
+  }
+
   /** Joins shards to the batch until none is left that may be read; answers whether none is held back. */
   async #gather(reader: BatchReader): Promise<boolean> {
-    const closed = this.#closing.signal
-    if (this.#lookFailure !== undefined) throw this.#takeLookFailure()
-    let look = this.#lister.due ? this.#lookInBackground() : undefined
-    for (let joined = new Set<string>(); ; ) {
+    const joined = new Set<ShardWalk>()
+    if (this.#lister.due) void this.#lookInBackground()
+    for (;;) {
+      this.#throwLookFailure()
       const { free, held } = this.#shards.readable(reader)
-      const fresh = free.filter((walk) => !joined.has(walk.shardId))
-      for (const walk of fresh) reader.join(walk)
-      joined = new Set([...joined, ...fresh.map((walk) => walk.shardId)])
+      const fresh = free.filter((walk) => !joined.has(walk))
+      if (joined.size > 0 && fresh.length === 0) return held.length === 0 && !this.#shards.childless
+      for (const walk of fresh) {
+        joined.add(walk)
+        reader.join(walk)
+      }
       await reader.settle()
-      if (reader.closed || closed.aborted) return false
-      // A shard ended and named no children: only the list can say who they are.
-      if (this.#shards.childless && look === undefined && this.#lister.due) look = this.#lookInBackground()
-      if (this.#shards.childless && look) await reader.wait(look)
-      if (this.#lookFailure !== undefined) throw this.#takeLookFailure()
+      if (!reader.closed && this.#shards.childless) await reader.wait(this.#lookForChildren())
       if (reader.closed) return false
-      const more = this.#shards.readable(reader).free.some((walk) => !joined.has(walk.shardId))
-      if (!more) return held.length === 0 && this.#shards.readable(reader).held.length === 0
     }
+  }
+
+  /** Some shard ended and named no children: only the list can say who they are, and it may lag behind. */
+  async #lookForChildren(): Promise<void> {
+    this.#lister.ask()
+    await this.#lookInBackground()
+    if (this.#shards.childless) await this.#clock.sleep(CHILDLESS_PAUSE_MS, this.#closing.signal)
   }
 
   #lookInBackground(): Promise<void> {
@@ -213,14 +241,15 @@ export class KinesisSource implements Source {
     })
   }
 
-  #takeLookFailure(): unknown {
+  #throwLookFailure(): void {
     const failure = this.#lookFailure
     this.#lookFailure = undefined
-    return failure
+    if (failure !== undefined) throw failure
   }
 
   #batch(from: Position, gathered: Gathered): Batch {
-    const rows = new Map([...gathered.rows].map(([id, each]) => [id, each.length] as const))
+    const count = (blocks: readonly RowBlock[]) => blocks.reduce((sum, block) => sum + block.length, 0)
+    const rows = new Map([...gathered.rows].map(([id, blocks]) => [id, count(blocks)] as const))
     const summary = this.#watch.summary
     const end = positionToJson({
       stream: summary?.arn ?? '',
@@ -234,19 +263,20 @@ export class KinesisSource implements Source {
   }
 
   async #start(): Promise<void> {
-    if (this.#closing.signal.aborted)
-      throw new SluiceError('KINESIS_CLOSED', { source: this.description, what: 'anything' })
-    this.#started ??= startUp({
-      clock: this.#clock,
-      watch: this.#watch,
-      lister: this.#lister,
-      retry: this.#options.retry,
-      closed: this.#closing.signal,
-    }).catch((error: unknown) => {
-      this.#started = undefined
-      throw error
-    })
-    await this.#started
+    this.#refuseClosed()
+    if (this.#watch.summary === undefined || this.#lister.known.size === 0) await this.#survey()
+  }
+
+  /** Describes the stream and lists its shards, patiently but not for long. */
+  async #survey(): Promise<StreamSummary> {
+    this.#refuseClosed()
+    const context = { watch: this.#watch, lister: this.#lister, retry: this.#options.retry }
+    return await startUp({ ...context, clock: this.#clock, closed: this.#closing.signal })
+  }
+
+  #refuseClosed(): void {
+    if (!this.#closing.signal.aborted) return
+    throw new SluiceError('KINESIS_CLOSED', { source: this.description, what: 'anything' })
   }
 
   /** Makes the shards stand at `from`; nothing to do when that is where the last read left them. */
@@ -258,36 +288,37 @@ export class KinesisSource implements Source {
   }
 
   async #stand(position: StreamPosition): Promise<void> {
-    if (!this.#refuseOtherStream(position)) {
-      // Another stream of that name: of the old one nothing can be read any more.
+    if (this.#isOtherStream(position)) {
       for (const [shardId, each] of position.shards) {
         if (each !== 'SHARD_END')
           this.#losses.shard(shardId, 'the stream was created anew', 'all that was unread')
       }
-      this.#shards.standAt({ ...position, shards: new Map() }, 'fresh')
+      this.#shards.standAt({ ...position, shards: new Map() })
       return
     }
     const missing = [...position.shards].filter(([id, each]) => each !== 'SHARD_END' && !this.#lister.has(id))
     if (missing.length > 0 && !this.#losses.tolerated) {
       // Looked at twice: a list may miss a shard once.
-      await this.#lister.refresh(this.#closing.signal)
+      await this.#survey()
       for (const [shardId] of missing) {
         if (this.#lister.has(shardId)) continue
         this.#losses.shard(shardId, 'it expired before it was read to its end', 'all that was unread')
       }
     }
-    this.#shards.standAt(position, 'suspect')
+    this.#shards.standAt(position)
   }
 
-  /** False when it is another stream and losses are tolerated. @throws KINESIS_STREAM_REPLACED */
-  #refuseOtherStream(position: StreamPosition): boolean {
+  /** Of another stream nothing can be read any more. @throws KINESIS_STREAM_REPLACED unless losses are tolerated */
+  #isOtherStream(position: StreamPosition): boolean {
     const summary = this.#watch.summary
-    if (!summary || (summary.arn === position.stream && summary.createdMs === position.createdMs)) return true
+    if (!summary || (summary.arn === position.stream && summary.createdMs === position.createdMs))
+      return false
     if (!this.#losses.tolerated) refuseOther(summary, position.stream, position.createdMs)
-    return false
+    return true
   }
 
   #discovered(children: Parameters<WalkContext['discovered']>[0]): void {
+    if (children.length > 0) this.#namesChildren = true
     this.#lister.announce(children)
     this.#lister.ask()
   }

@@ -4,6 +4,7 @@ import type { ShardRate } from './options.ts'
 /** An answer of this size makes the service refuse the shard for the next five seconds. */
 const FULL_ANSWER_BYTES = 9.5 * 1024 * 1024
 const FULL_ANSWER_PAUSE_MS = 5000
+const TIE_MS = 1
 
 /**
  * When a shard may be asked again. A shard allows five reads and 2 MiB in a second to all its polling consumers
@@ -11,6 +12,7 @@ const FULL_ANSWER_PAUSE_MS = 5000
  */
 export class ShardLimiter {
   readonly #clock: Clock
+  readonly #queue: symbol[] = []
   #lastCall = Number.NEGATIVE_INFINITY
   #bytesPaidAt = Number.NEGATIVE_INFINITY
   #lastIterator = Number.NEGATIVE_INFINITY
@@ -23,6 +25,30 @@ export class ShardLimiter {
   waitMs(rate: ShardRate): number {
     const ready = Math.max(this.#lastCall + rate.intervalMs, this.#bytesPaidAt)
     return Math.max(0, ready - this.#clock.monotonic())
+  }
+
+  /**
+   * Waits for this caller's turn to read the shard, first come, first served; the turn is taken when it comes.
+   *
+   * @returns false when `signal` aborted before
+   */
+  async turn(rate: ShardRate, signal: AbortSignal): Promise<boolean> {
+    const ticket = Symbol('turn')
+    this.#queue.push(ticket)
+    try {
+      while (!signal.aborted) {
+        const waitMs = this.waitMs(rate)
+        if (waitMs === 0 && this.#queue[0] === ticket) {
+          this.called()
+          return true
+        }
+        // Due, but somebody else's turn: whoever it is wakes in this very moment.
+        await this.#clock.sleep(Math.max(waitMs, TIE_MS), signal)
+      }
+      return false
+    } finally {
+      this.#queue.splice(this.#queue.indexOf(ticket), 1)
+    }
   }
 
   /** A read starts now. */

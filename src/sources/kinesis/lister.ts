@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock.ts'
-import { hasCode, reasonOf, SluiceError } from '../../errors.ts'
+import { hasCode, SluiceError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { Backoff } from './backoff.ts'
+import { Backoff, gaveUp } from './backoff.ts'
 import type { Counters } from './counters.ts'
 import type { KinesisPort, Shard } from './kinesis-port.ts'
 import type { RetryLimits } from './options.ts'
-import { coverageGap, type ShardMap } from './shards.ts'
+import { coverageGap, missingParents, type ShardMap } from './shards.ts'
 
 export interface ListerContext {
   readonly port: KinesisPort
@@ -36,6 +36,8 @@ export class Lister {
   #announced = new Map<string, { readonly shard: Shard; readonly until: number }>()
   #listedAt = Number.NEGATIVE_INFINITY
   #asked = false
+  /** Parents that two lists in a row have missed while they showed a child: expired. */
+  #expired: ReadonlySet<string> = new Set()
   #pending: Promise<void> | undefined
 
   constructor(context: ListerContext) {
@@ -65,10 +67,14 @@ export class Lister {
     this.#asked = true
   }
 
-  /** Children that the end of a shard named. */
+  /**
+   * Children that the end of a shard named. The child of a merge may have a parent that is unknown because it is as new
+   * as the child; only a list can tell that from one that has expired, so such a child has to wait for the list.
+   */
   announce(children: readonly Shard[]): void {
     for (const child of children) {
-      if (this.#known.has(child.shardId)) continue
+      if (this.#known.has(child.shardId) || !child.parents.every((parent) => this.#known.has(parent)))
+        continue
       this.#announced.set(child.shardId, {
         shard: child,
         until: this.#context.clock.monotonic() + ANNOUNCED_MS,
@@ -112,12 +118,7 @@ export class Lister {
     const exhausted = this.#backoff.failed()
     if (exhausted) {
       const where = `listing the shards of stream '${streamName}' (${port.place})`
-      const seconds = exhausted.exhaustedAfterSeconds
-      throw new SluiceError(
-        'KINESIS_RETRIES_EXHAUSTED',
-        { where, seconds, reason: reasonOf(error) },
-        { cause: error },
-      )
+      throw gaveUp(where, exhausted.exhaustedAfterSeconds, error)
     }
     log.debug({ code: error.code, waitMs: this.#backoff.waitMs }, 'will list the shards again')
   }
@@ -125,12 +126,15 @@ export class Lister {
   async #list(signal: AbortSignal): Promise<void> {
     const { clock, log, streamName } = this.#context
     for (let attempt = 1; ; attempt++) {
-      const listed = await this.#listAll(signal)
-      const known = this.#withAnnounced(listed)
+      const known = this.#withAnnounced(await this.#listAll(signal))
+      if (missingParents(known).some((id) => !this.#expired.has(id))) {
+        for (const [id, shard] of await this.#listAll(signal)) known.set(id, shard)
+      }
       const gap = coverageGap(known)
       if (gap === undefined) {
         this.#report(known)
         this.#known = known
+        this.#expired = new Set(missingParents(known))
         this.#listedAt = clock.monotonic()
         this.#asked = false
         this.#backoff.succeeded()

@@ -1,7 +1,16 @@
-import { createHash, type Hash } from 'node:crypto'
-import { Binary, type Data, Int64, type RecordBatch, TimestampMicrosecond, Utf8 } from 'apache-arrow'
-import { BytesColumn, Int64Column, recordBatch, type Schema } from '../../batch.ts'
-import type { Row } from './rows.ts'
+import {
+  Binary,
+  type Data,
+  type DataType,
+  Int64,
+  makeData,
+  type RecordBatch,
+  TimestampMicrosecond,
+  Utf8,
+} from 'apache-arrow'
+import { recordBatch, type Schema } from '../../batch.ts'
+import { type ByteColumn, RowBlock } from './row-block.ts'
+import { RowsDigest } from './rows-digest.ts'
 
 /** What every Kinesis source yields; the payload stays bytes until a query says what it is. */
 export const KINESIS_SCHEMA: Schema = Object.freeze([
@@ -22,94 +31,130 @@ export interface Encoded {
   readonly digest: string
 }
 
-/**
- * Rows as Arrow columns, shard by shard in the order of their ids, so that the same range gives the same rows in the
- * same order however its answers were interleaved.
- */
-export function encodeRows(streamName: string, rows: ReadonlyMap<string, readonly Row[]>): Encoded {
-  const shards = [...rows].filter(([, each]) => each.length > 0).sort(([a], [b]) => (a < b ? -1 : 1))
-  const count = shards.reduce((sum, [, each]) => sum + each.length, 0)
-  if (count === 0) return { rows: 0, records: [], digest: createHash('sha256').digest('hex') }
-  const columns = new Columns(count, shards)
-  const name = encoder.encode(streamName)
-  for (const [shardId, each] of shards) {
-    const id = encoder.encode(shardId)
-    for (const row of each) columns.push(name, id, row)
-  }
-  const data = columns.finish()
-  return { rows: count, records: [recordBatch(KINESIS_SCHEMA, data.all)], digest: digestOf(data.identity) }
+/** Fewer rows than this are not worth a record batch of their own. */
+const FEW_ROWS = 2048
+
+interface ShardRows {
+  readonly shardId: string
+  readonly rows: RowBlock
 }
 
-const encoder = new TextEncoder()
-const SEQUENCE_NUMBER_BYTES = 56
-
-class Columns {
-  readonly #data: BytesColumn
-  readonly #streamName: BytesColumn
-  readonly #partitionKey: BytesColumn
-  readonly #sequenceNumber: BytesColumn
-  readonly #arrival: Int64Column
-  readonly #shardId: BytesColumn
-  readonly #subSequenceNumber: Int64Column
-
-  constructor(count: number, shards: readonly (readonly [string, readonly Row[]])[]) {
-    const dataBytes = shards.reduce(
-      (sum, [, rows]) => sum + rows.reduce((own, row) => own + row.data.length, 0),
-      0,
-    )
-    this.#data = new BytesColumn(count, dataBytes)
-    this.#streamName = new BytesColumn(count)
-    this.#partitionKey = new BytesColumn(count)
-    this.#sequenceNumber = new BytesColumn(count, count * SEQUENCE_NUMBER_BYTES)
-    this.#arrival = new Int64Column(count)
-    this.#shardId = new BytesColumn(count)
-    this.#subSequenceNumber = new Int64Column(count)
+/**
+ * Rows as Arrow record batches, shard by shard in the order of their ids, so that the same range gives the same rows
+ * in the same order however its answers were interleaved. Large blocks go in as they are, small ones are joined.
+ */
+export function encodeRows(streamName: string, blocks: ReadonlyMap<string, readonly RowBlock[]>): Encoded {
+  const parts = [...blocks]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([shardId, each]) => each.map((rows) => ({ shardId, rows })))
+    .filter(({ rows }) => rows.length > 0)
+  const digest = new RowsDigest()
+  for (const { shardId, rows } of parts) digest.add(shardId, rows)
+  return {
+    rows: parts.reduce((sum, { rows }) => sum + rows.length, 0),
+    records: grouped(parts).map((group) => encode(streamName, group)),
+    digest: digest.value,
   }
+}
 
-  push(streamName: Uint8Array, shardId: Uint8Array, row: Row): void {
-    this.#data.push(row.data)
-    this.#streamName.push(streamName)
-    if (row.partitionKey === undefined) this.#partitionKey.pushNull()
-    else this.#partitionKey.pushText(row.partitionKey)
-    this.#sequenceNumber.pushText(row.sequenceNumber)
-    if (row.arrivedMs === undefined) this.#arrival.pushNull()
-    else this.#arrival.pushMillis(row.arrivedMs)
-    this.#shardId.push(shardId)
-    if (row.subSequenceNumber === undefined) this.#subSequenceNumber.pushNull()
-    else this.#subSequenceNumber.push(BigInt(row.subSequenceNumber))
+/** Every part in one group, in order; those with few rows together with their neighbours. */
+function grouped(parts: readonly ShardRows[]): ShardRows[][] {
+  const groups: ShardRows[][] = []
+  let room = 0
+  for (const part of parts) {
+    if (part.rows.length > room) {
+      groups.push([])
+      room = FEW_ROWS
+    }
+    groups.at(-1)?.push(part)
+    room -= part.rows.length
   }
+  return groups
+}
 
-  /** `identity`: the columns that say which records these are and what they hold. */
-  finish(): { readonly all: readonly Data[]; readonly identity: readonly Data[] } {
-    const data = this.#data.finish(new Binary())
-    const partitionKey = this.#partitionKey.finish(new Utf8())
-    const sequenceNumber = this.#sequenceNumber.finish(new Utf8())
-    const shardId = this.#shardId.finish(new Utf8())
-    const subSequenceNumber = this.#subSequenceNumber.finish(new Int64())
-    const streamName = this.#streamName.finish(new Utf8())
-    const arrival = this.#arrival.finish(new TimestampMicrosecond())
-    return {
-      all: [data, streamName, partitionKey, sequenceNumber, arrival, shardId, subSequenceNumber],
-      identity: [shardId, sequenceNumber, subSequenceNumber, partitionKey, data],
+function encode(streamName: string, parts: readonly ShardRows[]): RecordBatch {
+  const { columns, from, to } = RowBlock.join(parts.map(({ rows }) => rows))
+  const length = to - from
+  const { keyless, arrivedMs, subSequenceNumbers } = columns
+  const range = ({ bytes, offsets }: ByteColumn): ByteColumn => ({
+    bytes,
+    offsets: offsets.subarray(from, to + 1),
+  })
+  return recordBatch(KINESIS_SCHEMA, [
+    byteData(new Binary(), range(columns.data)),
+    byteData(new Utf8(), repeated([[streamName, length]])),
+    byteData(
+      new Utf8(),
+      range(columns.partitionKeys),
+      nullsWhere(length, keyless && ((i) => keyless[from + i] === 1)),
+    ),
+    byteData(new Utf8(), range(columns.sequenceNumbers)),
+    wholeData(new TimestampMicrosecond(), length, (i) => Math.round(arrivedMs[from + i]!) * 1000),
+    byteData(new Utf8(), repeated(parts.map(({ shardId, rows }) => [shardId, rows.length]))),
+    wholeData(new Int64(), length, subSequenceNumbers && ((i) => subNumber(subSequenceNumbers[from + i]!))),
+  ])
+}
+
+function subNumber(number: number): number {
+  return number < 0 ? Number.NaN : number
+}
+
+interface Nulls {
+  readonly nullCount: number
+  readonly nullBitmap: Uint8Array | undefined
+}
+
+function byteData(type: DataType, { bytes, offsets }: ByteColumn, nulls: Nulls = NO_NULLS): Data {
+  return makeData({ type, length: offsets.length - 1, ...nulls, valueOffsets: offsets, data: bytes } as never)
+}
+
+/** 64-bit whole numbers out of exact numbers; NaN is NULL, and without `valueAt` every value is. */
+function wholeData(type: DataType, length: number, valueAt?: (index: number) => number): Data {
+  const words = new Int32Array(length * 2)
+  let nulls = 0
+  for (let i = 0; valueAt && i < length; i++) {
+    const value = valueAt(i)
+    if (Number.isNaN(value)) nulls++
+    // Without a BigInt for each: the lower 32 bits, then the upper ones with the sign.
+    words[2 * i] = value
+    words[2 * i + 1] = Math.floor(value / TWO_32)
+  }
+  const data = new BigInt64Array(words.buffer)
+  const isNull = valueAt ? (i: number) => Number.isNaN(valueAt(i)) : () => true
+  return makeData({
+    type,
+    length,
+    ...nullsWhere(length, nulls > 0 || !valueAt ? isNull : undefined),
+    data,
+  } as never)
+}
+
+const TWO_32 = 2 ** 32
+const NO_NULLS: Nulls = { nullCount: 0, nullBitmap: undefined }
+
+function nullsWhere(length: number, isNull: ((index: number) => boolean) | undefined): Nulls {
+  if (!isNull) return NO_NULLS
+  const nullBitmap = new Uint8Array(Math.ceil(length / 8))
+  let nullCount = 0
+  for (let i = 0; i < length; i++) {
+    if (isNull(i)) nullCount++
+    else nullBitmap[i >> 3]! |= 1 << (i & 7)
+  }
+  return { nullCount, nullBitmap }
+}
+
+/** Each text so many times, one after the other. */
+function repeated(runs: readonly (readonly [string, number])[]): ByteColumn {
+  const texts = runs.map(([text, times]) => [Buffer.from(text), times] as const)
+  const bytes = Buffer.allocUnsafeSlow(texts.reduce((sum, [text, times]) => sum + text.length * times, 0))
+  const offsets = new Int32Array(runs.reduce((sum, [, times]) => sum + times, 1))
+  let [row, at] = [0, 0]
+  for (const [text, times] of texts) {
+    if (times > 0) bytes.fill(text, at, at + text.length * times)
+    for (const last = row + times; row < last; ) {
+      at += text.length
+      offsets[++row] = at
     }
   }
-}
-
-/** Over whole column buffers instead of row by row: the same rows in the same order have the same buffers. */
-function digestOf(columns: readonly Data[]): string {
-  const hash = createHash('sha256')
-  for (const column of columns) {
-    hashBuffer(hash, column.nullCount > 0 ? column.nullBitmap : undefined)
-    hashBuffer(hash, column.valueOffsets as ArrayBufferView | undefined)
-    hashBuffer(hash, column.values as ArrayBufferView | undefined)
-  }
-  return hash.digest('hex')
-}
-
-/** With its length in front, so that no two sequences of buffers run together to the same bytes. */
-function hashBuffer(hash: Hash, buffer: ArrayBufferView | undefined): void {
-  const length = Buffer.alloc(8)
-  length.writeBigUInt64LE(BigInt(buffer?.byteLength ?? 0))
-  hash.update(length)
-  if (buffer) hash.update(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength))
+  return { bytes, offsets }
 }

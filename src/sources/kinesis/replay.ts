@@ -7,8 +7,10 @@ import {
   type StreamPosition,
   TRIM_HORIZON,
 } from './position.ts'
+import { countWhile, type RowBlock } from './row-block.ts'
 import { isAfter, positionAfter, type Row } from './rows.ts'
-import { ShardWalk, type WalkContext } from './shard-walk.ts'
+import { ShardWalk } from './shard-walk.ts'
+import type { WalkContext } from './walk-context.ts'
 
 /** So many answers in a row without the rows that were read before mean that they are gone. */
 const EMPTY_ANSWERS = 3
@@ -25,7 +27,7 @@ export async function replay(
   end: StreamPosition,
   context: WalkContext,
   gate: Gate,
-): Promise<ReadonlyMap<string, readonly Row[]>> {
+): Promise<ReadonlyMap<string, readonly RowBlock[]>> {
   const shards = [...end.rows].map(async ([shardId, expected]) => {
     const from = start.shards.get(shardId) ?? TRIM_HORIZON
     const to = end.shards.get(shardId)
@@ -33,11 +35,12 @@ export async function replay(
       const reason = `the range has rows of ${shardId}, which had ended before it`
       throw new SluiceError('KINESIS_POSITION_INVALID', { source, reason })
     }
-    const walk = new ShardWalk(shardId, from, 'counted', context)
-    const rows = await readUpTo(source, walk, to, context, gate)
+    const walk = new ShardWalk(shardId, from, true, context)
+    const blocks = await readUpTo(source, walk, to, context, gate)
+    const found = blocks.reduce((sum, rows) => sum + rows.length, 0)
     const range = `${describePosition(from)} to ${describePosition(to)}`
-    if (rows.length !== expected) context.losses.rows(shardId, expected, rows.length, range)
-    return [shardId, rows] as const
+    if (found !== expected) context.losses.rows(shardId, expected, found, range)
+    return [shardId, blocks] as const
   })
   return new Map(await Promise.all(shards))
 }
@@ -48,25 +51,24 @@ async function readUpTo(
   end: ShardPosition,
   context: WalkContext,
   gate: Gate,
-): Promise<readonly Row[]> {
-  const rows: Row[] = []
+): Promise<readonly RowBlock[]> {
+  const blocks: RowBlock[] = []
   let emptyAnswers = 0
   while (emptyAnswers < EMPTY_ANSWERS) {
-    for (let row = walk.take(); row; row = walk.take()) {
+    const { rows } = walk
+    if (rows.length > 0) {
       emptyAnswers = 0
-      if (isSequenceAfter(row, end)) return rows
-      rows.push(row)
-      if (isAt(row, end)) return rows
+      const wanted = countWhile(rows.length, (index) => !isSequenceAfter(rows.row(index), end))
+      if (wanted > 0) blocks.push(walk.take(wanted))
+      if (wanted < rows.length || isAt(rows.row(wanted - 1), end)) return blocks
     }
-    if (walk.ended) return rows
+    if (walk.ended) return blocks
     if (context.closed.aborted)
       throw new SluiceError('KINESIS_CLOSED', { source, what: 'a batch to read again' })
-    const waitMs = walk.waitMs
-    if (waitMs > 0) await context.clock.sleep(waitMs, context.closed)
-    else await gate.pass(() => walk.step())
-    if (waitMs === 0 && walk.atTip) emptyAnswers++
+    if (await walk.turn(context.closed)) await gate.pass(() => walk.step())
+    if (walk.atTip) emptyAnswers++
   }
-  return rows
+  return blocks
 }
 
 function isSequenceAfter(row: Row, end: ShardPosition): boolean {

@@ -15,13 +15,6 @@ export interface Row {
   readonly last: boolean
 }
 
-/** Sequence number, arrival time and shard id of a row, for byte caps. */
-const ROW_OVERHEAD_BYTES = 96
-
-export function bytesOf(row: Row): number {
-  return row.data.length + (row.partitionKey?.length ?? 0) + ROW_OVERHEAD_BYTES
-}
-
 /** The position just after `row`. */
 export function positionAfter(row: Row): SequencePosition {
   return {

@@ -2,8 +2,9 @@ import type { Json } from '../../batch.ts'
 import type { BatchReader } from './batch-reader.ts'
 import type { Lister } from './lister.ts'
 import { type OpenPosition, type ShardPosition, type StreamPosition, TRIM_HORIZON } from './position.ts'
-import { ShardWalk, type Trust, type WalkContext } from './shard-walk.ts'
+import { ShardWalk } from './shard-walk.ts'
 import { forgettable, hasChild, planShards } from './shards.ts'
+import type { WalkContext } from './walk-context.ts'
 
 /**
  * Where the source stands in every shard: the walks that are under way, and the positions of the others.
@@ -14,7 +15,6 @@ import { forgettable, hasChild, planShards } from './shards.ts'
 export class Shards {
   readonly #lister: Lister
   readonly #context: WalkContext
-  #trust: Trust = 'fresh'
   #base: ReadonlyMap<string, ShardPosition> = new Map()
   #walks = new Map<string, ShardWalk>()
   #turn = 0
@@ -34,9 +34,8 @@ export class Shards {
   }
 
   /** Forgets the walks; what they had fetched beyond the position is fetched again. */
-  standAt(position: StreamPosition, trust: Trust): void {
+  standAt(position: StreamPosition): void {
     this.#base = position.shards
-    this.#trust = trust
     this.#walks = new Map()
   }
 
@@ -92,8 +91,7 @@ export class Shards {
   }
 
   #walk(id: string, position: OpenPosition): ShardWalk {
-    const trust = this.#base.has(id) ? this.#trust : 'fresh'
-    const walk = this.#walks.get(id) ?? new ShardWalk(id, position, trust, this.#context)
+    const walk = this.#walks.get(id) ?? new ShardWalk(id, position, false, this.#context)
     this.#walks.set(id, walk)
     return walk
   }

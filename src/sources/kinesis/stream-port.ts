@@ -1,6 +1,14 @@
-import type { _Record, ChildShard, HashKeyRange, Shard as ListedShard } from '@aws-sdk/client-kinesis'
+import type {
+  _Record,
+  ChildShard,
+  GetRecordsOutput,
+  HashKeyRange,
+  Shard as ListedShard,
+} from '@aws-sdk/client-kinesis'
 import { type AwsCall, awsError, whereOf } from '../../aws-error.ts'
+import type { Clock } from '../../clock.ts'
 import { hasCode, reasonOf, SluiceError } from '../../errors.ts'
+import { withDeadline } from './deadline.ts'
 import type {
   IteratorStart,
   KinesisPort,
@@ -10,6 +18,9 @@ import type {
   StoredRecord,
   StreamSummary,
 } from './kinesis-port.ts'
+import { type RecordsAnswer, readAnswer } from './records-answer.ts'
+import { type RawAnswer, rawAnswerOf } from './records-over-cbor.ts'
+import { StoredRecords } from './stored-records.ts'
 import type { Answer, KinesisTransport, RequestName, Requests } from './transport.ts'
 
 /** A stream by name, or by ARN when it belongs to another account. */
@@ -18,20 +29,33 @@ export interface StreamRef {
   readonly arn: string | undefined
 }
 
+export interface StreamPortContext {
+  /** Of the stream among all streams of the process: endpoint, region and name. */
+  readonly id: string
+  readonly transport: KinesisTransport
+  readonly stream: StreamRef
+  readonly clock: Clock
+  /** For a whole request, however lively the connection: an answer that trickles is none. */
+  readonly timeoutMs: number
+}
+
 const SHARDS_A_PAGE = 1000
 const HOUR_MS = 3_600_000
 
 /** Makes plain values out of the service's answers, and readable errors out of its failures. */
 export class StreamPort implements KinesisPort {
   readonly id: string
+  readonly #clock: Clock
+  readonly #timeoutMs: number
   readonly #transport: KinesisTransport
   readonly #stream: StreamRef
   readonly #ref: { StreamName: string } | { StreamARN: string }
   #region = 'unknown'
 
-  /** @param id of the stream among all streams of the process: endpoint, region and name */
-  constructor(id: string, transport: KinesisTransport, stream: StreamRef) {
+  constructor({ id, transport, stream, clock, timeoutMs }: StreamPortContext) {
     this.id = id
+    this.#clock = clock
+    this.#timeoutMs = timeoutMs
     this.#transport = transport
     this.#stream = stream
     this.#ref = stream.arn === undefined ? { StreamName: stream.name } : { StreamARN: stream.arn }
@@ -83,17 +107,17 @@ export class StreamPort implements KinesisPort {
     const input = { ...arn, ShardIterator: iterator, Limit: limit }
     const { output, serverTime } = await this.#send('GetRecords', input, signal, shardId)
     const malformed = (reason: string): never => this.#malformed('GetRecords', reason, shardId)
-    if (output.Records === undefined) malformed('no list of records')
-    const children = (output.ChildShards ?? []).map((child) => this.#child(child, shardId))
+    const raw = rawAnswerOf(output)
+    const answer = raw ? fromCbor(raw, malformed) : fromOutput(output, malformed)
+    const records = answer.records ?? malformed('no list of records')
+    const children = answer.children.map((child) => this.#child(child, shardId))
     // Either the shard goes on or it has children; both at once is no end of a shard to act upon.
-    if (output.NextShardIterator !== undefined && children.length > 0)
+    if (answer.nextIterator !== undefined && children.length > 0)
       malformed('a next iterator beside child shards')
     return {
-      records: (output.Records ?? []).map(
-        (record) => storedRecord(record) ?? malformed('a record without its data'),
-      ),
-      nextIterator: output.NextShardIterator,
-      millisBehindLatest: output.MillisBehindLatest ?? 0,
+      records,
+      nextIterator: answer.nextIterator,
+      millisBehindLatest: answer.millisBehindLatest ?? 0,
       serverTime,
       children: children.length > 0 ? children : undefined,
     }
@@ -111,15 +135,25 @@ export class StreamPort implements KinesisPort {
     shardId?: string,
   ): Promise<Answer<R>> {
     this.#region = await this.#transport.region()
+    const late = (cause: unknown): SluiceError => {
+      const reason = `no complete answer within ${this.#timeoutMs / 1000} s`
+      return new SluiceError(
+        'AWS_TIMEOUT',
+        { where: whereOf(this.#call(request, shardId)), reason },
+        { cause },
+      )
+    }
+    const send = (each: AbortSignal): Promise<Answer<R>> => this.#transport.send(request, input, each)
+    const ask = (): Promise<Answer<R>> => withDeadline(this.#clock, this.#timeoutMs, signal, send, late)
     try {
-      return await this.#transport.send(request, input, signal)
+      return await ask()
     } catch (first) {
       const error = this.#explain(request, first, shardId)
       if (!hasCode(error, 'AWS_CREDENTIALS_REJECTED')) throw error
     }
     try {
       await this.#transport.refreshCredentials()
-      return await this.#transport.send(request, input, signal)
+      return await ask()
     } catch (second) {
       throw this.#explain(request, second, shardId)
     }
@@ -195,6 +229,26 @@ function hashRange(range: HashKeyRange | undefined): Shard['hashRange'] | undefi
   if (!/^\d+$/.test(range?.StartingHashKey ?? '') || !/^\d+$/.test(range?.EndingHashKey ?? ''))
     return undefined
   return { start: BigInt(range?.StartingHashKey ?? ''), end: BigInt(range?.EndingHashKey ?? '') }
+}
+
+function fromCbor(raw: RawAnswer, malformed: (reason: string) => never): RecordsAnswer {
+  try {
+    return readAnswer(raw)
+  } catch (error) {
+    return malformed(reasonOf(error))
+  }
+}
+
+function fromOutput(output: GetRecordsOutput, malformed: (reason: string) => never): RecordsAnswer {
+  const records = output.Records?.map(
+    (record) => storedRecord(record) ?? malformed('a record without its data'),
+  )
+  return {
+    records: records && StoredRecords.of(records),
+    nextIterator: output.NextShardIterator,
+    millisBehindLatest: output.MillisBehindLatest,
+    children: output.ChildShards ?? [],
+  }
 }
 
 function storedRecord(record: _Record): StoredRecord | undefined {

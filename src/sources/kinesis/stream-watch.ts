@@ -5,6 +5,11 @@ import type { ServerClock } from './server-clock.ts'
 /** Retention is enforced with some delay; closer than this to its edge a record counts as possibly gone. */
 const MARGIN_MS = 60_000
 
+/** How long a record is certainly kept. */
+export function keptMs(retentionMs: number): number {
+  return retentionMs - Math.min(MARGIN_MS, retentionMs / 100)
+}
+
 /** The identity of the stream and its retention, as last described. */
 export class StreamWatch {
   readonly #port: KinesisPort
@@ -39,8 +44,7 @@ export class StreamWatch {
   mayBeTrimmed(sinceMs: number): boolean {
     const now = this.#serverClock.latestMs
     if (now === undefined || !this.#summary) return false
-    const { retentionMs } = this.#summary
-    return now - sinceMs >= retentionMs - Math.min(MARGIN_MS, retentionMs / 100)
+    return now - sinceMs >= keptMs(this.#summary.retentionMs)
   }
 }
 

@@ -17,6 +17,7 @@ import {
 import type { KinesisConnection } from '../../aws.ts'
 import type { Clock } from '../../clock.ts'
 import type { ServerTime } from './kinesis-port.ts'
+import { askForCbor } from './records-over-cbor.ts'
 
 /** The four requests of a polling consumer, typed as the SDK types them. */
 export interface Requests {
@@ -61,6 +62,7 @@ export class SdkTransport implements KinesisTransport {
     this.#host = endpointUrl === undefined ? 'kinesis' : new URL(endpointUrl).host
     this.credentials = connection.credentials
     this.#listen()
+    askForCbor(connection.client)
   }
 
   get host(): string {

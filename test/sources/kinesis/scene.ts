@@ -4,7 +4,12 @@ import type { OptionValue } from '../../../src/options.ts'
 import { KinesisSource } from '../../../src/sources/kinesis/kinesis-source.ts'
 import { parseKinesisOptions } from '../../../src/sources/kinesis/options.ts'
 import { StreamPort } from '../../../src/sources/kinesis/stream-port.ts'
-import type { Answer, KinesisTransport, RequestName, Requests } from '../../../src/sources/kinesis/transport.ts'
+import type {
+  Answer,
+  KinesisTransport,
+  RequestName,
+  Requests,
+} from '../../../src/sources/kinesis/transport.ts'
 import { KinesisDouble, type KinesisDoubleOptions } from '../../../src/testing/kinesis/double.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 
@@ -25,7 +30,11 @@ export class DoubleTransport implements KinesisTransport {
     return Promise.resolve('us-east-1')
   }
 
-  async send<R extends RequestName>(request: R, input: Requests[R]['input'], signal: AbortSignal): Promise<Answer<R>> {
+  async send<R extends RequestName>(
+    request: R,
+    input: Requests[R]['input'],
+    signal: AbortSignal,
+  ): Promise<Answer<R>> {
     const output = await this.#double.handle(request, input as never, { signal })
     const now = this.#double.clock.now()
     return { output: output as Requests[R]['output'], serverTime: { earliestMs: now, latestMs: now } }
@@ -53,9 +62,14 @@ export function openSource(
   given: Readonly<Record<string, OptionValue>> = {},
   log = silentLogger,
 ): KinesisSource {
-  const options = parseKinesisOptions(new Map(Object.entries({ streamName: STREAM, startingPosition: 'trim_horizon', ...given })))
-  const port = new StreamPort('double', new DoubleTransport(double), options.stream)
-  return new KinesisSource({ options, port, clock: double.clock, log })
+  const options = parseKinesisOptions(
+    new Map(Object.entries({ streamName: STREAM, startingPosition: 'trim_horizon', ...given })),
+  )
+  const transport = new DoubleTransport(double)
+  const { clock } = double
+  const timeoutMs = 2 * options.aws.requestTimeoutMs
+  const port = new StreamPort({ id: 'double', transport, stream: options.stream, clock, timeoutMs })
+  return new KinesisSource({ options, port, clock, log })
 }
 
 /** A row as tests compare it. */

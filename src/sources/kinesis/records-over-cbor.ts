@@ -1,0 +1,130 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis'
+import { type CborMap, readCbor, writeCborMap } from './cbor.ts'
+
+/** The body of a GetRecords answer in CBOR, with free bytes behind it for whoever reads it. */
+export interface RawAnswer {
+  readonly bytes: Uint8Array
+  readonly length: number
+}
+
+interface HttpMessage {
+  headers: Record<string, string>
+  body: unknown
+}
+
+interface HttpAnswer extends HttpMessage {
+  statusCode: number
+}
+
+const CBOR = 'application/x-amz-cbor-1.1'
+const JSON_TYPE = 'application/x-amz-json'
+const GET_RECORDS = 'Kinesis_20131202.GetRecords'
+/** A key and a sequence number, as they mostly are. */
+const ROOM_A_RECORD = 80
+const LARGEST_ANSWER_BYTES = 12 * 1024 * 1024
+
+const answers = new WeakMap<object, RawAnswer>()
+
+/** The body that an output of GetRecords was made from, if it came in CBOR; then the output itself is empty. */
+export function rawAnswerOf(output: object): RawAnswer | undefined {
+  return answers.get(output)
+}
+
+/**
+ * Makes a client ask for records in CBOR, which has their bytes as they are where JSON has them in base64, and keeps
+ * the SDK from spelling them out. Everything else stays the SDK's: credentials, signatures, endpoints, errors.
+ *
+ * An endpoint that refuses CBOR is asked the same in JSON, and when it answers in that, in JSON from then on.
+ */
+export function askForCbor({ middlewareStack }: KinesisClient): void {
+  let speaksCbor: boolean | undefined
+  const refusals = new WeakSet<object>()
+  const answersInJson = new WeakSet<object>()
+  const bodies = new WeakMap<object, RawAnswer>()
+
+  middlewareStack.add(
+    (next, context) => async (args) => {
+      const kept = async () => {
+        const result = await next(args)
+        const raw = bodies.get(result.response as object)
+        if (raw && result.output) answers.set(result.output, raw)
+        return result
+      }
+      try {
+        return await kept()
+      } catch (error) {
+        if (!refusals.has(context)) throw error
+        const before = speaksCbor
+        speaksCbor = false
+        return await kept().catch((again: unknown) => {
+          // An error of the service is an answer, too; a proxy's page is none.
+          if (!answersInJson.has(context)) speaksCbor = before
+          throw again
+        })
+      }
+    },
+    { step: 'initialize', name: 'sluiceCborOrJson' },
+  )
+  middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as HttpMessage
+      if (request.headers['x-amz-target'] === GET_RECORDS && speaksCbor !== false) {
+        request.headers['content-type'] = CBOR
+        request.body = writeCborMap(args.input as Record<string, string | number>)
+      }
+      return next(args)
+    },
+    // Before the length of the body is taken, and long before it is signed.
+    { step: 'build', priority: 'high', name: 'sluiceCborRequest' },
+  )
+  middlewareStack.add(
+    (next, context) => async (args) => {
+      const result = await next(args)
+      const response = result.response as HttpAnswer
+      const { statusCode, headers } = response
+      const type = headers['content-type'] ?? ''
+      if (type.startsWith(JSON_TYPE)) answersInJson.add(context)
+      if ((args.request as HttpMessage).headers['content-type'] !== CBOR) return result
+      if (type.startsWith(CBOR)) {
+        speaksCbor = true
+        const { Limit: limit = 0 } = args.input as { readonly Limit?: number }
+        const raw = await collect(response, limit * ROOM_A_RECORD)
+        if (statusCode < 300) bodies.set(response, raw)
+        response.body = Buffer.from(statusCode < 300 ? '{}' : errorAsJson(raw))
+      } else if (isRefusal(speaksCbor, statusCode, type)) refusals.add(context)
+      return result
+    },
+    // The last before the SDK makes sense of the answer.
+    { step: 'deserialize', priority: 'low', name: 'sluiceCborAnswer' },
+  )
+}
+
+/** Whether an answer that is not CBOR says that its sender does not know CBOR, rather than that something else is wrong. */
+function isRefusal(speaksCbor: boolean | undefined, statusCode: number, type: string): boolean {
+  // There is a stand-in that answers in CBOR as long as nothing is wrong, and says nothing else in it.
+  if (type === '') return statusCode >= 400
+  return speaksCbor === undefined && statusCode >= 400 && statusCode < 500
+}
+
+/** The whole body in one buffer of its own, with room behind it. @throws what the connection fails with */
+async function collect({ headers, body }: HttpAnswer, room: number): Promise<RawAnswer> {
+  const announced = Number(headers['content-length'] ?? 64 * 1024)
+  let bytes = Buffer.allocUnsafeSlow(Math.min(announced || 0, LARGEST_ANSWER_BYTES) + room)
+  let length = 0
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    if (length + chunk.length > bytes.length) {
+      const bigger = Buffer.allocUnsafeSlow(2 * (length + chunk.length))
+      bigger.set(bytes.subarray(0, length))
+      bytes = bigger
+    }
+    bytes.set(chunk, length)
+    length += chunk.length
+  }
+  return { bytes, length }
+}
+
+/** An error of the service in the format that the SDK reads. */
+function errorAsJson({ bytes, length }: RawAnswer): string {
+  if (length === 0) return '{}'
+  return JSON.stringify(readCbor(bytes.subarray(0, length)) as CborMap)
+}

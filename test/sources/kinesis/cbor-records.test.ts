@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../../../src/errors.ts'
+import { type CborMap, readCbor, writeCborMap } from '../../../src/sources/kinesis/cbor.ts'
+import type { StoredRecord } from '../../../src/sources/kinesis/kinesis-port.ts'
+import { type RecordsAnswer, readAnswer } from '../../../src/sources/kinesis/records-answer.ts'
+import { CborWriter } from '../../../src/testing/kinesis/cbor-writer.ts'
+import { aggregate } from '../../../src/testing/kinesis/kpl-aggregate.ts'
+import type { SeededRandom } from '../../../src/testing/seeded-random.ts'
+import { forSeeds } from '../../support/seeds.ts'
+
+/** What may be odd about an answer. */
+interface Oddities {
+  readonly keyless: boolean
+  readonly encrypted: boolean
+  readonly aggregates: boolean
+  readonly unordered: boolean
+  readonly unknownMember: boolean
+  readonly fractionalArrival: boolean
+}
+
+const ODDITIES = [
+  'keyless',
+  'encrypted',
+  'aggregates',
+  'unordered',
+  'unknownMember',
+  'fractionalArrival',
+] as const
+
+/** Kinesis' own records, and now and then one thing about them that is unusual. */
+function oddities(random: SeededRandom): Oddities {
+  const odd = random.below(2) === 0 ? random.pick(ODDITIES) : undefined
+  return Object.fromEntries(ODDITIES.map((name) => [name, name === odd])) as unknown as Oddities
+}
+
+function recordsOf(random: SeededRandom, count: number, odd: Oddities): Record<string, unknown>[] {
+  const some = () => random.below(5) === 0
+  let sequence = 10n ** 55n * BigInt(1 + random.below(9))
+  return Array.from({ length: count }, (_, i) => {
+    const up = BigInt(1 + random.below(3)) * 10n ** BigInt(random.below(40))
+    sequence += odd.unordered && some() ? -up : up
+    const data = random.pick([0, 1, 3, 4, 23, 24, 255, 256, 70_000])
+    const key = random.pick(['k', 'user-123', 'ключ 🌊', 'x'.repeat(256)])
+    const plain = Uint8Array.from({ length: data }, () => random.below(256))
+    const members: [string, unknown][] = [
+      ['SequenceNumber', String(sequence)],
+      [
+        'ApproximateArrivalTimestamp',
+        odd.fractionalArrival ? 1_700_000_000_000.25 + i : new Date(1_700_000_000_000 + i),
+      ],
+      ['Data', odd.aggregates && some() ? aggregate([{ partitionKey: 'a', data: 'b' }]) : plain],
+      ...(odd.keyless && some() ? [] : ([['PartitionKey', key]] as [string, unknown][])),
+      ...(odd.encrypted ? ([['EncryptionType', 'KMS']] as [string, unknown][]) : []),
+      ...(odd.unknownMember && some()
+        ? ([['FutureMember', { deep: [1, 2.5, null, true] }]] as [string, unknown][])
+        : []),
+    ]
+    // The order of members means nothing.
+    return Object.fromEntries(random.below(3) === 0 ? members.reverse() : members)
+  })
+}
+
+function bodyOf(random: SeededRandom, records: readonly unknown[]): Uint8Array {
+  const writer = new CborWriter({ lengths: random.pick(['definite', 'indefinite']) })
+  const members: [string, unknown][] = [
+    ['NextShardIterator', 'AAAA'],
+    ['MillisBehindLatest', random.below(100_000)],
+    ['Records', records],
+  ]
+  writer.value(Object.fromEntries(random.below(2) === 0 ? members.reverse() : members))
+  return writer.finish()
+}
+
+/** The same by way of spelling everything out. */
+function slowly(body: Uint8Array): {
+  records: StoredRecord[]
+  nextIterator: unknown
+  millisBehindLatest: unknown
+} {
+  const { Records, NextShardIterator, MillisBehindLatest } = readCbor(body) as CborMap
+  const records = (Records as readonly CborMap[]).map((record): StoredRecord => {
+    const arrived = record['ApproximateArrivalTimestamp'] as number | undefined
+    return {
+      sequenceNumber: record['SequenceNumber'] as string,
+      partitionKey: record['PartitionKey'] as string | undefined,
+      data: record['Data'] as Uint8Array,
+      arrivedMs: arrived === undefined ? undefined : Math.round(arrived),
+    }
+  })
+  return { records, nextIterator: NextShardIterator, millisBehindLatest: MillisBehindLatest }
+}
+
+/** In a buffer with so much room behind it, as it comes off the network. */
+function answerOf(body: Uint8Array, room: number): RecordsAnswer {
+  const bytes = new Uint8Array(body.length + room).fill(0xee)
+  bytes.set(body)
+  return readAnswer({ bytes, length: body.length })
+}
+
+function spelledOut(answer: RecordsAnswer) {
+  const records = [...(answer.records ?? [])].map(({ sequenceNumber, partitionKey, data, arrivedMs }) => {
+    return { sequenceNumber, partitionKey, data: Buffer.from(data), arrivedMs }
+  })
+  return { records, nextIterator: answer.nextIterator, millisBehindLatest: answer.millisBehindLatest }
+}
+
+function buffered(expected: ReturnType<typeof slowly>) {
+  return { ...expected, records: expected.records.map((each) => ({ ...each, data: Buffer.from(each.data) })) }
+}
+
+test('records come out of an answer as if each had been spelled out', async () => {
+  let asColumns = 0
+  await forSeeds(150, async (random) => {
+    const odd = oddities(random)
+    const records = recordsOf(random, random.pick([0, 1, 2, 30]), odd)
+    const body = bodyOf(random, records)
+    const answer = answerOf(body, random.pick([0, 10, 100_000]))
+    assert.deepEqual(spelledOut(answer), buffered(slowly(body)))
+    const { length, bytes } = answer.records!
+    assert.equal(length, records.length)
+    if (answer.records!.block) asColumns++
+    else assert.ok(bytes >= 0)
+  })
+  assert.ok(asColumns > 0)
+})
+
+test('plain records become columns, whether or not they have keys', () => {
+  const record = { SequenceNumber: '12', Data: Buffer.from('abc'), ApproximateArrivalTimestamp: new Date(5) }
+  const writer = new CborWriter({ lengths: 'definite' })
+  writer.value({
+    Records: [
+      { ...record, PartitionKey: 'k' },
+      { ...record, SequenceNumber: '123' },
+    ],
+  })
+  const { records } = answerOf(writer.finish(), 0)
+  assert.deepEqual(records?.block?.row(0), {
+    sequenceNumber: '12',
+    subSequenceNumber: undefined,
+    partitionKey: 'k',
+    data: Uint8Array.from(Buffer.from('abc')),
+    arrivedMs: 5,
+    last: true,
+  })
+  assert.equal(records?.block?.row(1).partitionKey, undefined)
+  assert.equal(records?.bytes, 7)
+})
+
+test('an answer that is cut short anywhere is refused', async () => {
+  await forSeeds(20, async (random) => {
+    const body = bodyOf(random, recordsOf(random, 3, oddities(random)))
+    for (let cuts = 0; cuts < 50; cuts++) {
+      const cut = body.slice(0, random.below(body.length))
+      assert.throws(
+        () => answerOf(cut, 1000),
+        (error) => hasCode(error, 'CBOR_MALFORMED'),
+      )
+    }
+  })
+})
+
+test('a damaged answer is refused or read, and nothing else', async () => {
+  await forSeeds(30, async (random) => {
+    const body = bodyOf(random, recordsOf(random, 4, oddities(random)))
+    for (let damages = 0; damages < 50; damages++) {
+      const damaged = body.slice()
+      for (let i = 0; i < 3; i++) damaged[random.below(body.length)] = random.below(256)
+      try {
+        for (const record of answerOf(damaged, 1000).records ?? [])
+          assert.equal(typeof record.sequenceNumber, 'string')
+      } catch (error) {
+        assert.ok(hasCode(error, 'CBOR_MALFORMED'), String(error))
+      }
+    }
+  })
+})
+
+test('requests are written as the service reads them', () => {
+  const request = {
+    ShardIterator: 'A'.repeat(300),
+    Limit: 10_000,
+    StreamARN: 'arn:aws:kinesis:eu-west-1:1:stream/x',
+  }
+  assert.deepEqual(readCbor(writeCborMap(request)), request)
+})
