@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { QUERY_OPTIONS } from '../src/api/writer.ts'
 import type { OptionTable } from '../src/options.ts'
+import { PAYLOAD_OPTIONS } from '../src/plan/payload.ts'
 import { foreachFormat } from '../src/sinks/foreach.ts'
 import { foreachBatchFormat } from '../src/sinks/foreach-batch.ts'
 import { SINKS } from '../src/sinks/index.ts'
@@ -13,12 +14,13 @@ import { RATE_OPTIONS } from '../src/sources/rate.ts'
 import { optionRows } from './support/option-rows.ts'
 
 /** `SLUICE_UPDATE=1 npm test test/docs.test.ts` writes what stands between the marks of a page. */
-test('docs/sources.md lists every option of every source with its other spellings', () => {
+test('docs/sources.md lists every option of every source and of payloads with its other spellings', () => {
   const path = join(import.meta.dirname, '..', 'docs', 'sources.md')
   const tables: Readonly<Record<string, OptionTable>> = {
     kinesis: KINESIS_OPTIONS,
     rate: RATE_OPTIONS,
     nexmark: NEXMARK_OPTIONS,
+    payload: PAYLOAD_OPTIONS,
   }
   const marked = /<!-- options: (\w+) -->\n[\s\S]*?<!-- end -->/g
   const text = readFileSync(path, 'utf8')

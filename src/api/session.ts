@@ -7,6 +7,7 @@ import { Analysis } from '../plan/analysis.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
 import { TEXT_OF_MACRO } from '../plan/rules/blob-as-text.ts'
 import { WINDOW_MACROS } from '../plan/rules/event-time-windows.ts'
+import { SCHEMA_OF_JSON_MACRO } from '../plan/rules/from-json.ts'
 import { DataFrame } from './dataframe.ts'
 import type { StreamingQuery } from './query.ts'
 import { DataStreamReader } from './reader.ts'
@@ -34,7 +35,7 @@ export class Session {
   static async create(options: SessionOptions = {}): Promise<Session> {
     const database = await Database.open()
     const connection = await database.connect()
-    for (const macro of [TEXT_OF_MACRO, ...WINDOW_MACROS]) await connection.run(macro)
+    for (const macro of [TEXT_OF_MACRO, SCHEMA_OF_JSON_MACRO, ...WINDOW_MACROS]) await connection.run(macro)
     await connection.run(`SET VARIABLE ${BATCH_TIME} = now()`)
     return new Session({
       database,

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { SluiceError } from '../errors.ts'
 import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
+import { batchesToRepeat, readBatchToRepeat } from './again.ts'
 import { type BatchLog, readBatchLog, refuseLostTail } from './batch-log.ts'
 import { type BatchCommit, COMMITS, type CommitRecord, sealCommit } from './commits.ts'
 import { HEARTBEAT_MAX_MS } from './epochs.ts'
@@ -62,8 +63,16 @@ export class Checkpoint {
   /** The batch that an earlier writer began, and its commit by us: the earlier one may have left state files. */
   readonly #inherited: number | undefined
   #rerun: CommitRecord | undefined
+  /** Batches that a rewind has taken back. */
+  readonly #again: ReadonlySet<number>
 
-  private constructor(storage: Storage, identity: CheckpointIdentity, tenure: Tenure, log: BatchLog) {
+  private constructor(
+    storage: Storage,
+    identity: CheckpointIdentity,
+    tenure: Tenure,
+    log: BatchLog,
+    again: readonly number[],
+  ) {
     this.identity = identity
     this.#storage = storage
     this.#tenure = tenure
@@ -73,6 +82,7 @@ export class Checkpoint {
     this.#nextWatermarkMs = log.lastCommit?.nextWatermarkMs ?? null
     this.#watermarksMs = log.lastCommit?.watermarksMs ?? []
     this.#inherited = log.pending?.batchId
+    this.#again = new Set(again)
     this.state = new StateFiles(storage, tenure.author.epoch, log.lastCommit?.stateFiles ?? [])
   }
 
@@ -118,7 +128,8 @@ export class Checkpoint {
       await tenure.begin()
       hit('checkpoint.tidied')
       // Read again: until the epoch was ours, a writer that we replaced could still append.
-      return new Checkpoint(storage, identity, tenure, await readBatchLog(storage, queryId))
+      const now = await readBatchLog(storage, queryId)
+      return new Checkpoint(storage, identity, tenure, now, await batchesToRepeat(storage, now.last))
     } catch (error) {
       await tenure.end(before.last)
       throw error
@@ -148,6 +159,20 @@ export class Checkpoint {
     return this.#pending
   }
 
+  /**
+   * The batch after `last` when its meaning is settled: it is pending, or a rewind has taken it back, in which case
+   * it is logged first. It must be run exactly as it says.
+   *
+   * @throws CHECKPOINT_CORRUPT
+   */
+  async due(): Promise<BatchIntent | undefined> {
+    const batchId = this.#last + 1
+    if (this.#pending || !this.#again.has(batchId)) return this.#pending
+    const meant = await readBatchToRepeat(this.#storage, batchId, this.queryId, this.#lastIntent)
+    await this.logIntent({ ...meant, epoch: this.epoch })
+    return this.#pending
+  }
+
   /** What the last commit says the next batch starts with; null when nothing is committed or known. */
   get nextWatermarkMs(): number | null {
     return this.#nextWatermarkMs
@@ -174,6 +199,11 @@ export class Checkpoint {
    */
   assertHeld(): Promise<void> {
     return this.#tenure.assertHeld()
+  }
+
+  /** The same out of what the last sign of life has met: free, for a query that waits for rows and appends nothing. */
+  assertUnfenced(): void {
+    this.#tenure.assertUnfenced()
   }
 
   /**

@@ -24,6 +24,9 @@ export interface BatchIntent {
 
 export const OFFSETS = 'offsets/'
 
+/** `again/<n>`: what batch n meant before a rewind took it back; when batch n is run again it means the same. */
+export const AGAIN = 'again/'
+
 export function sealIntent(author: Author, intent: BatchIntent): Uint8Array {
   return sealAuthored('offsets', author, {
     batchId: intent.batchId,
@@ -43,8 +46,9 @@ export async function readIntent(
   storage: Storage,
   batchId: number,
   queryId: string,
+  folder: typeof OFFSETS | typeof AGAIN = OFFSETS,
 ): Promise<BatchIntent | undefined> {
-  const path = `${OFFSETS}${batchId}`
+  const path = `${folder}${batchId}`
   const file = await readAuthored(storage, 'offsets', path, queryId)
   if (file === undefined) return undefined
   const { fields, epoch } = file

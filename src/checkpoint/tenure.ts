@@ -43,6 +43,8 @@ export class Tenure {
   readonly #stop = new AbortController()
   #beating: Promise<void> = Promise.resolve()
   #beat = 0
+  /** What the last beat met. */
+  #fenced: SluiceError | undefined
   #ended: Promise<void> | undefined
 
   private constructor(options: TenureOptions, author: Author) {
@@ -117,6 +119,11 @@ export class Tenure {
     })
   }
 
+  /** @throws CHECKPOINT_FENCED once a beat has found a higher epoch; asks nobody */
+  assertUnfenced(): void {
+    if (this.#fenced) throw this.#fenced
+  }
+
   /** Gives the epoch back, so that the next start need not ask whether we live. Never throws. */
   end(last: number): Promise<void> {
     this.#ended ??= this.#release(last)
@@ -152,7 +159,10 @@ export class Tenure {
         this.#beat = beat
         await storage.remove(beatPath(epoch, beat - 1))
       } catch (error) {
-        if (hasCode(error, 'CHECKPOINT_FENCED')) return
+        if (hasCode(error, 'CHECKPOINT_FENCED')) {
+          this.#fenced = error
+          return
+        }
         log.warn({ epoch, reason: reasonOf(error) }, 'no sign of life could be given on the checkpoint')
       }
     }

@@ -56,8 +56,10 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     for (const step of closing.splice(0).reverse()) await step()
   }
   try {
+    const openFolder = (folder: string) =>
+      openStorage(folder, /^s3a?:/i.test(folder) ? query.checkpointOptions : undefined, clock)
     const stopMarker =
-      query.stopMarker === undefined ? undefined : await StopMarker.open(query.stopMarker, openStorage, log)
+      query.stopMarker === undefined ? undefined : await StopMarker.open(query.stopMarker, openFolder, log)
     if (stopMarker) closing.push(() => stopMarker.close())
     const sources = program.sources.map(({ input }) => {
       const source = query.openSource(input)

@@ -119,10 +119,13 @@ export class MicroBatches {
     return new MicroBatches(parts, settings, positions)
   }
 
-  /** Runs the batch again that a crash left logged but not committed, with its logged rows and time. */
+  /**
+   * Runs a batch again as it was logged: with its rows, watermark and time. That is the one which a crash left without
+   * a commit, or one after the other those which a rewind has taken back.
+   */
   async replay(): Promise<BatchReport | undefined> {
     const { checkpoint, sources, clock } = this.#parts
-    const intent = checkpoint.pending
+    const intent = await checkpoint.due()
     if (!intent) return undefined
     const times = new StepTimes(() => clock.monotonic())
     const batches = await times.of('getBatch', () =>
@@ -157,7 +160,10 @@ export class MicroBatches {
     const drained = reads.every((read) => read.drained)
     // What was read but not logged is read again by the next start: stopping here loses nothing.
     if (signal.aborted) return { drained }
-    if (reads.every((read) => !read.batch) && !this.#isHeldBack()) return { drained }
+    if (reads.every((read) => !read.batch) && !this.#isHeldBack()) {
+      checkpoint.assertUnfenced()
+      return { drained }
+    }
     const batches = reads.map((read) => read.batch)
     const intent: BatchIntent = {
       batchId: checkpoint.last + 1,
@@ -241,7 +247,8 @@ export class MicroBatches {
       return { intent, rowsOut: rows, operators, eventTimes, durationMs: times.finish(), metrics }
     } catch (error) {
       await stages.rollback()
-      throw batchFailed(batchId, error)
+      // A successor sweeps the files of the writer that it replaced: then this is why, whatever failed.
+      throw (await fencing(checkpoint)) ?? batchFailed(batchId, error)
     }
   }
 
@@ -270,6 +277,14 @@ export class MicroBatches {
     }
     return saved
   }
+}
+
+/** What says that another process has taken over, if one has. */
+async function fencing(checkpoint: Checkpoint): Promise<SluiceError | undefined> {
+  return checkpoint.assertHeld().then(
+    () => undefined,
+    (error: unknown) => (hasCode(error, 'CHECKPOINT_FENCED') ? error : undefined),
+  )
 }
 
 /** Errors that already say where they happened keep their code; the others learn which batch they stopped. */

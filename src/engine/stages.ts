@@ -96,7 +96,7 @@ export class Stages {
     const position = Object.entries(columns).flatMap(([name, value]) =>
       value === null ? [] : [`${name} ${String(value)}`],
     )
-    return { reason: String(reason), position: position.join(', ') || `row ${Number(row) + 1} of the batch` }
+    return { reason: String(reason), position: position.join(', ') || `row ${row} of the batch` }
   }
 
   /** The malformed records of source `index`, which keeps them. */

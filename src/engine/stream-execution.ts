@@ -149,7 +149,11 @@ export class StreamExecution {
     if (await this.#isMarked()) return
     void this.#watchMarker()
     this.#say('Processing new data', true, true)
-    this.#publish(await batches.replay())
+    while (!signal.aborted) {
+      const report = await batches.replay()
+      if (!report) break
+      this.#publish(report)
+    }
     if (trigger.kind === 'availableNow') await Promise.all(sources.map((source) => source.pinEnd()))
     while (!signal.aborted) {
       const startedAtMs = clock.now()

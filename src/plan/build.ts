@@ -32,6 +32,7 @@ import { isStreaming, type Plan, watermarksOf } from './plan.ts'
 import { batchTime } from './rules/batch-time.ts'
 import { blobAsText } from './rules/blob-as-text.ts'
 import { eventTimeWindows, oneWindowEach } from './rules/event-time-windows.ts'
+import { fromJson } from './rules/from-json.ts'
 import { unqualify } from './rules/unqualify.ts'
 import { baseSide, bind, type Side, streamJoin } from './stream-join.ts'
 import { replaceTables, tablesIn } from './tables.ts'
@@ -57,7 +58,8 @@ export async function buildPlan(draft: Draft, analysis: Analysis): Promise<Plan>
 async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
   const scope = new Map<string, Plan>()
   for (const [name, input] of draft.inputs) scope.set(name, await buildPlan(input, analysis))
-  const query = await analysis.sql.parse(await textOf(draft, scope, analysis))
+  const written = await analysis.sql.parse(await textOf(draft, scope, analysis))
+  const query = await fromJson(written, analysis.sql)
   const used = tablesIn(query).map((table) => table.table_name.toLowerCase())
   const reachable = new Map([...scope].filter(([name]) => used.includes(name)))
   if (![...reachable.values()].some(isStreaming)) {

@@ -14,7 +14,7 @@ export interface PayloadStage {
   /** Creates, after the first parse, what the query reads: a view of the parsed rows. */
   readonly view: string
   readonly countMalformed: string
-  /** One row: `reason`, `row` from 0, and the columns that say where the first malformed record stands. */
+  /** One row: `reason`, `row` from 1, and the columns that say where the first malformed record stands. */
   readonly firstMalformed: string
   readonly badRecords: BadRecords | undefined
 }
@@ -50,7 +50,7 @@ export function payloadStage(payload: Payload, table: string): PayloadStage {
   const records = `SELECT ${source.map(({ name }) => quoted(name)).join(', ')}, ${REASON} AS ${REASON_COLUMN.name} ${malformed}`
   const rows = `SELECT ${columns.join(', ')} FROM ${parsed}${mode === 'DROPMALFORMED' ? ` WHERE ${REASON} IS NULL` : ''}`
   const positions = source.filter(({ name }) => POSITION_COLUMNS.has(name.toLowerCase()))
-  const first = [`${REASON} AS reason`, 'rowid AS row', ...positions.map(({ name }) => quoted(name))]
+  const first = [`${REASON} AS reason`, 'row', ...positions.map(({ name }) => quoted(name))]
   return {
     raw,
     rawSchema: source,
@@ -59,7 +59,9 @@ export function payloadStage(payload: Payload, table: string): PayloadStage {
     parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw)}`,
     view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
     countMalformed: `SELECT count(${REASON}) FROM ${parsed}`,
-    firstMalformed: `SELECT ${first.join(', ')} ${malformed} ORDER BY rowid LIMIT 1`,
+    firstMalformed:
+      `SELECT ${first.join(', ')} FROM (SELECT *, row_number() OVER () AS row FROM ${parsed}) ` +
+      `WHERE ${REASON} IS NOT NULL ORDER BY row LIMIT 1`,
     badRecords:
       payload.badRecordsPath === undefined || part === 'malformed'
         ? undefined

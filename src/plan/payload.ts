@@ -1,7 +1,13 @@
 import type { Schema } from '../batch.ts'
 import { parseDuckType, typeText } from '../duck-type.ts'
 import { SluiceError } from '../errors.ts'
-import { type GivenOptions, type OptionsOf, type OptionTable, parseOptions } from '../options.ts'
+import {
+  type GivenOptions,
+  type OptionsOf,
+  type OptionTable,
+  type OptionValue,
+  parseOptions,
+} from '../options.ts'
 import { csvRecord, csvTakes } from './payload/csv-record.ts'
 import { jsonRecord } from './payload/json-record.ts'
 import { JsonValues } from './payload/json-value.ts'
@@ -52,7 +58,7 @@ const CSV = {
     kind: 'text',
     default: ',',
     aliases: ['delimiter'],
-    doc: 'csv: one character between values, or the word tab',
+    doc: 'csv: one character between values, or the word tab or space',
   },
   nullValue: { kind: 'text', default: '', doc: 'csv: what stands for NULL where it has no quotes' },
   header: {
@@ -127,8 +133,7 @@ export function parsePayload(
   }
   if (!schema && given.size === 0) return undefined
   const format = formatOf(given)
-  // A tab would be lost when the value is trimmed.
-  const whole = new Map([...given].map(([name, value]) => [name, value === '\t' ? 'tab' : value]))
+  const whole = new Map([...given].map(([name, value]) => [name, separatorWord(name, value)]))
   const owner = `the payload (${format})`
   parseOptions(owner, OPTIONS_BY_FORMAT[format], whole)
   const options = parseOptions(owner, PAYLOAD_OPTIONS, whole)
@@ -142,7 +147,8 @@ export function parsePayload(
     )
   refuseClashes(fields, source, description)
   const typed = Object.entries(fields).map(([name, type]) => ({ name, type: parseDuckType(type) }))
-  const corrupt = typed.find(({ name }) => name === options.columnNameOfCorruptRecord)
+  const corruptName = options.columnNameOfCorruptRecord.toLowerCase()
+  const corrupt = typed.find(({ name }) => name.toLowerCase() === corruptName)
   if (corrupt && typeText(corrupt.type) !== 'VARCHAR') return refuse(`${corrupt.name} has to be a VARCHAR`)
   const payload = typed.filter((field) => field !== corrupt)
   refuseTypes(format, payload, refuse)
@@ -199,9 +205,15 @@ function parserOf(
   return csvRecord(fields, { separator: separatorOf(options.sep), nullValue: options.nullValue }, formats)
 }
 
+/** Blanks would be lost when the option is read. */
+function separatorWord(name: string, value: OptionValue): OptionValue {
+  if (!/^(sep|delimiter)$/i.test(name)) return value
+  return value === '\t' ? 'tab' : value === ' ' ? 'space' : value
+}
+
 function separatorOf(sep: string): string {
-  const separator = /^(tab|\\t)$/i.test(sep) ? '\t' : sep
+  const separator = /^(tab|\\t)$/i.test(sep) ? '\t' : /^space$/i.test(sep) ? ' ' : sep
   if (/^[^"\r\n]$/u.test(separator)) return separator
-  const expected = 'one character that is no quote and no line break, or tab'
+  const expected = 'one character that is no quote and no line break, or the word tab or space'
   throw new SluiceError('OPTION_INVALID', { owner: 'the payload (csv)', option: 'sep', value: sep, expected })
 }

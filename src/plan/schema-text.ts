@@ -10,14 +10,15 @@ export function parseSchemaText(text: string): Readonly<Record<string, string>> 
   const refuse = (): never => {
     throw new SluiceError('TYPE_UNKNOWN', { type: text })
   }
-  const fields = splitFields(text.replaceAll(/`((?:[^`]|``)*)`/g, asQuoted)).map((tokens) => {
+  const sql = text.replaceAll(/`((?:[^`]|``)*)`/g, asQuoted)
+  const fields = splitFields(sql).map((tokens) => {
     const [name, ...rest] = tokens
     if (name?.kind !== 'word' && name?.kind !== 'quoted') return refuse()
-    const type = typeOf(rest[0]?.text === ':' ? rest.slice(1) : rest)
+    const type = typeOf(sql, rest[0]?.text === ':' ? rest.slice(1) : rest)
     return [name.kind === 'quoted' ? name.text.slice(1, -1).replaceAll('""', '"') : name.text, type] as const
   })
   const schema = Object.fromEntries(fields)
-  return fields.length > 0 && Object.keys(schema).length === fields.length ? Object.freeze(schema) : refuse()
+  return Object.keys(schema).length === fields.length ? Object.freeze(schema) : refuse()
 }
 
 function asQuoted(_: string, name: string): string {
@@ -37,11 +38,13 @@ function splitFields(text: string): Token[][] {
       field = []
     } else field.push(token)
   }
-  return field.length > 0 ? [...fields, field] : fields
+  return [...fields, field]
 }
 
 /** Without what Spark lets follow a type, which says nothing about how to read a payload. */
-function typeOf(tokens: readonly Token[]): string {
-  const end = tokens.findIndex((token) => /^(not|comment)$/i.test(token.text))
-  return (end < 0 ? tokens : tokens.slice(0, end)).map((token) => token.text).join(' ')
+function typeOf(sql: string, tokens: readonly Token[]): string {
+  const rest = tokens.findIndex((token) => /^(not|comment)$/i.test(token.text))
+  const type = rest < 0 ? tokens : tokens.slice(0, rest)
+  const last = type.at(-1)
+  return last ? sql.slice(type[0]!.at, last.at + last.text.length) : ''
 }

@@ -1,4 +1,4 @@
-import { type DuckType, typeText } from '../../duck-type.ts'
+import type { DuckType } from '../../duck-type.ts'
 import { literal, quoted } from '../../duckdb.ts'
 import { type ScalarType, scalarRule } from './scalar.ts'
 import type { TimeFormats } from './time-format.ts'
@@ -19,12 +19,13 @@ export class JsonValues {
     this.#formats = formats
   }
 
-  /** Whether a JSON value can be of this type; dates and the like are texts. */
+  /** Whether a JSON value can be of this type; dates and the like are texts. DuckDB has no CASE for a `T[3]`. */
   static takes(type: DuckType): boolean {
     switch (type.kind) {
       case 'list':
-      case 'array':
         return JsonValues.takes(type.child)
+      case 'array':
+        return false
       case 'struct':
         return type.fields.length > 0 && type.fields.every((field) => JsonValues.takes(field.type))
       case 'map':
@@ -47,8 +48,6 @@ export class JsonValues {
     switch (type.kind) {
       case 'list':
         return this.#list(type.child, token)
-      case 'array':
-        return `TRY_CAST(${this.#list(type.child, token)} AS ${typeText(type)})`
       case 'struct':
         return within(
           token,
@@ -81,7 +80,6 @@ export class JsonValues {
   #innerMisfits(type: DuckType, token: string, value: string): string | undefined {
     switch (type.kind) {
       case 'list':
-      case 'array':
         return this.#anyMisfits(type.child, items(type.child, token), value)
       case 'map':
         return this.#anyMisfits(

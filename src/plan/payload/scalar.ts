@@ -117,7 +117,8 @@ function dateOf(formats: readonly string[] | undefined): Conversion {
 const EPOCH_S = { least: -62_135_596_800, greatest: 253_402_300_799 }
 
 function timestampRule(type: string, format: TimeFormats['timestamp']): ScalarRule {
-  const typed = (moment: string) => (type === 'TIMESTAMP' ? `CAST(${moment} AS TIMESTAMP)` : moment)
+  // A cast would ask the time zone of the session for every value, at twice the cost of the parsing.
+  const typed = (moment: string) => (type === 'TIMESTAMP' ? `make_timestamp(epoch_us(${moment}))` : moment)
   if (format === 'epoch_seconds' || format === 'epoch_millis') {
     const perSecond = format === 'epoch_seconds' ? 1 : 1000
     const range = `${EPOCH_S.least * perSecond} AND ${EPOCH_S.greatest * perSecond}`

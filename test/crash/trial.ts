@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Batches, type Line, readBatches } from './batch-files.ts'
+import { type Ending, Life, type Order } from './life.ts'
+import { CRASH_QUERIES, type CrashQuery, type QueryName } from './queries.ts'
+
+/** Where a process is to die: when it passes `name` for the hit-th time. */
+export interface Point {
+  readonly name: string
+  readonly hit: number
+}
+
+/** What was put into a stream, and so what a query must give. */
+export interface Ledger {
+  /** What plain DuckDB makes of all that was put, in any order. */
+  expected(query: CrashQuery): Promise<readonly Line[]>
+}
+
+/** What all trials of one query have in common. */
+export interface Setting {
+  readonly query: QueryName
+  readonly stream: Ledger
+  /** The compiled `query-child`. */
+  readonly child: string
+  readonly source: Order['source']
+  /** Options of the query beside its checkpointLocation. */
+  readonly writer: Order['writer']
+}
+
+/** One checkpoint and one sink, and the processes that follow each other on them. */
+export class Trial {
+  readonly setting: Setting
+  readonly #directory: string
+
+  /** @param from begins with a copy of what that trial has come to */
+  constructor(setting: Setting, from?: Trial) {
+    this.setting = setting
+    this.#directory = mkdtempSync(join(tmpdir(), 'sluice-crash-'))
+    if (from) cpSync(from.#directory, this.#directory, { recursive: true })
+    else mkdirSync(this.sink)
+  }
+
+  get checkpoint(): string {
+    return join(this.#directory, 'checkpoint')
+  }
+
+  get sink(): string {
+    return join(this.#directory, 'sink')
+  }
+
+  get order(): Order {
+    const { query, source, writer } = this.setting
+    return { query, sink: this.sink, source, writer: { ...writer, checkpointLocation: this.checkpoint } }
+  }
+
+  /** A process that goes on at the end of the stream until it is told to stop. */
+  start(env: Readonly<Record<string, string>> = {}): Life {
+    return new Life(this.setting.child, { ...this.order, endless: true }, env)
+  }
+
+  /** A process that dies at `point`. False when it came to its end without passing it. */
+  async die({ name, hit }: Point): Promise<boolean> {
+    const ending = await this.#live({ SLUICE_FAILPOINT: `${name}:${hit}:kill` })
+    if (ending.by === 'SIGKILL') return true
+    assertWell(ending)
+    return false
+  }
+
+  /** A process that comes to the end of the stream. */
+  async finish(): Promise<void> {
+    assertWell(await this.#live({}))
+  }
+
+  /** As `finish`; answers how often it passed each failpoint. */
+  async count(): Promise<ReadonlyMap<string, number>> {
+    const file = join(this.#directory, 'hits')
+    assertWell(await this.#live({ SLUICE_FAILPOINT_COUNT: file }))
+    return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>))
+  }
+
+  /** Compares what the sink holds with what plain DuckDB makes of the ledger, as multisets. */
+  async assertExact(): Promise<void> {
+    const { found, expected } = await this.outcome()
+    assert.ok(expected.length > 0)
+    assert.deepEqual(found, expected)
+  }
+
+  /** What the sink holds and what it should hold, each in the same order. */
+  async outcome(): Promise<{ readonly found: readonly Line[]; readonly expected: readonly Line[] }> {
+    const query: CrashQuery = CRASH_QUERIES[this.setting.query]
+    const expected = await this.setting.stream.expected(query)
+    return { found: finalLines(query, readBatches(this.sink)).sort(), expected: [...expected].sort() }
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #live(env: Readonly<Record<string, string>>): Promise<Ending> {
+    return new Life(this.setting.child, this.order, env).ended
+  }
+}
+
+function assertWell({ by, stderr }: Ending): void {
+  assert.equal(by, 0, `the query ended with ${by}: ${stderr}`)
+}
+
+/** Batches are read in order; where a group has changed, its last row counts. */
+function finalLines({ mode, key }: CrashQuery, batches: Batches): Line[] {
+  const lines = [...batches].sort(([a], [b]) => a - b).flatMap(([, batch]) => batch)
+  if (mode !== 'update') return lines
+  const last = new Map<string, Line>()
+  for (const line of lines) {
+    const row = JSON.parse(line) as Readonly<Record<string, unknown>>
+    last.set(JSON.stringify(key.map((name) => row[name])), line)
+  }
+  return [...last.values()]
+}

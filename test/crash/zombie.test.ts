@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { readBatches } from './batch-files.ts'
+import type { Life } from './life.ts'
+import { Stage } from './stage.ts'
+import { Trial } from './trial.ts'
+
+const PUT = 20
+
+/** Where the first query falls asleep: in its second batch, or after its third and last. */
+const PLACES = [
+  { name: 'batch.read', hit: 2, when: 'before it logs the batch' },
+  { name: 'batch.logged', hit: 2, when: 'with a batch that is logged' },
+  { name: 'batch.held', hit: 2, when: 'between its last look at the epochs and the sink' },
+  { name: 'sink.drafted', hit: 2, when: 'inside the sink' },
+  { name: 'state.exported', hit: 2, when: 'before it saves its state' },
+  { name: 'batch.saved', hit: 2, when: 'before it commits' },
+  { name: 'batch.committed', hit: 2, when: 'after its commit' },
+  { name: 'batch.done', hit: 3, when: 'with nothing more to do' },
+] as const
+
+describe('a query that was suspended and replaced', {
+  skip: !existsSync('/proc/self/stat'),
+  concurrency: 2,
+}, () => {
+  let stage: Stage
+  before(async () => {
+    stage = await Stage.open(seededRandom('zombie'))
+  })
+  after(() => stage.close())
+
+  for (const { name, hit, when } of PLACES) {
+    test(`${when} is fenced when it wakes, and leaves no trace in sink or checkpoint`, async () => {
+      const setting = stage.setting('aggregate', `zombie-${name}`)
+      const trial = new Trial(setting)
+      for (let batch = 0; batch < 3; batch++) await setting.stream.put(PUT)
+      const first = trial.start({ SLUICE_FAILPOINT: `${name}:${hit}:stop` })
+      let second: Life | undefined
+      try {
+        await until(() => stateOf(first.pid) !== 'running')
+        assert.equal(stateOf(first.pid), 'stopped')
+        second = trial.start()
+        await second.started
+        await untilCommitted(trial)
+        const before = { sink: readBatches(trial.sink), names: namesIn(trial.checkpoint) }
+        first.signal('SIGCONT')
+        const { by, stderr } = await first.ended
+        assert.match(stderr, /^CHECKPOINT_FENCED\n/)
+        assert.equal(by, 1)
+        assert.deepEqual(readBatches(trial.sink), before.sink)
+        assert.deepEqual(namesIn(trial.checkpoint), before.names)
+
+        await setting.stream.put(PUT)
+        await untilCommitted(trial)
+        second.signal('SIGTERM')
+        assert.deepEqual(await second.ended, { by: 0, stderr: '' })
+        await trial.finish()
+        await trial.assertExact()
+      } finally {
+        for (const life of [first, second]) {
+          life?.signal('SIGKILL')
+          await life?.ended
+        }
+        trial.remove()
+      }
+    })
+  }
+})
+
+/** As the kernel has it: T is a process that was stopped, Z one that has ended (proc(5)). */
+function stateOf(pid: number): 'running' | 'stopped' | 'ended' {
+  if (!existsSync(`/proc/${pid}`)) return 'ended'
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  const letter = text[text.lastIndexOf(')') + 2]
+  return letter === 'T' ? 'stopped' : letter === 'Z' ? 'ended' : 'running'
+}
+
+/** Beats come and go while the second query lives. */
+function namesIn(checkpoint: string): string[] {
+  const names = readdirSync(checkpoint, { recursive: true, encoding: 'utf8', withFileTypes: true })
+  return names
+    .filter((entry) => entry.isFile() && !/\.beat\./.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(checkpoint.length + 1))
+    .filter((name) => !name.startsWith('.incoming/'))
+}
+
+/** Waits until all that was put is in the sink, and the checkpoint knows of it. */
+async function untilCommitted(trial: Trial): Promise<void> {
+  await until(async () => {
+    const batches = readBatches(trial.sink).size
+    if (!existsSync(join(trial.checkpoint, 'commits', String(batches - 1)))) return false
+    return trial.assertExact().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof assert.AssertionError) return false
+        throw error
+      },
+    )
+  })
+}
+
+/** A test that waits in vain is ended by its runner. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await delay(20)
+}
