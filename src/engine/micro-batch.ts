@@ -273,6 +273,8 @@ export class MicroBatches {
       const file = await checkpoint.state.scratchFile()
       await stages.export(operatorName, kind, file)
       hit('state.exported')
+      // Whoever was replaced during a long export would leave a file that nobody asked for.
+      await checkpoint.assertHeld()
       saved.push(await checkpoint.state.save(operatorName, batchId, kind, file))
     }
     return saved

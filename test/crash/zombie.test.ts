@@ -88,19 +88,19 @@ function namesIn(checkpoint: string): string[] {
     .filter((name) => !name.startsWith('.incoming/'))
 }
 
-/** Waits until all that was put is in the sink, and the checkpoint knows of it. */
+/** Waits until all that was put is in the sink, and after that until the checkpoint knows of the last of it. */
 async function untilCommitted(trial: Trial): Promise<void> {
-  await until(async () => {
-    const batches = readBatches(trial.sink).size
-    if (!existsSync(join(trial.checkpoint, 'commits', String(batches - 1)))) return false
-    return trial.assertExact().then(
+  await until(() =>
+    trial.assertExact().then(
       () => true,
       (error: unknown) => {
         if (error instanceof assert.AssertionError) return false
         throw error
       },
-    )
-  })
+    ),
+  )
+  const last = readBatches(trial.sink).size - 1
+  await until(() => existsSync(join(trial.checkpoint, 'commits', String(last))))
 }
 
 /** A test that waits in vain is ended by its runner. */
