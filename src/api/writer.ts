@@ -28,6 +28,13 @@ export const QUERY_OPTIONS = {
     default: '100',
     doc: 'batches of the checkpoint that are kept to go back to',
   },
+  maxDeltasPerSnapshot: {
+    kind: 'count',
+    min: 1,
+    max: 1000,
+    default: '100',
+    doc: 'files of changes that a restart reads at most beside the last snapshot of the state; a snapshot is also written once they outweigh it',
+  },
   checkpointHeartbeat: {
     kind: 'duration',
     min: 1,
@@ -161,6 +168,7 @@ export class DataStreamWriter {
       checkpointOptions,
       heartbeatMs: settings.checkpointHeartbeat,
       minBatchesToRetain: settings.minBatchesToRetain,
+      maxDeltasPerSnapshot: settings.maxDeltasPerSnapshot,
       stopMarker: settings.stopMarker,
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
       maxAheadMs: settings.watermarkMaxAhead,

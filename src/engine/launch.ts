@@ -34,6 +34,7 @@ export interface Launch {
   /** How often the checkpoint gets a sign of life. */
   readonly heartbeatMs: number
   readonly minBatchesToRetain: number
+  readonly maxDeltasPerSnapshot: number
   /** A path whose appearance stops the query. */
   readonly stopMarker: string | undefined
   readonly watermarkPolicy: WatermarkPolicy
@@ -99,6 +100,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     const parts = { sources, stages, badRecords, sink, checkpoint, clock, log }
     const batches = await MicroBatches.resume(parts, initial, {
       minBatchesToRetain: query.minBatchesToRetain,
+      maxDeltasPerSnapshot: query.maxDeltasPerSnapshot,
       delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
       watermarkPolicy: query.watermarkPolicy,
       maxAheadMs: query.maxAheadMs,

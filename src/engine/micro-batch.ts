@@ -10,6 +10,7 @@ import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import type { BadRecords } from './bad-records.ts'
+import { nextStateKind } from './next-state-kind.ts'
 import { StepTimes } from './progress.ts'
 import type { EventTimeSpan, OperatorCounts, Stages } from './stages.ts'
 import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
@@ -46,6 +47,7 @@ export interface Outcome {
 /** How a query wants its batches. */
 export interface BatchSettings {
   readonly minBatchesToRetain: number
+  readonly maxDeltasPerSnapshot: number
   /** Of each watermark of the query. */
   readonly delaysMs: readonly number[]
   readonly watermarkPolicy: WatermarkPolicy
@@ -54,12 +56,6 @@ export interface BatchSettings {
   /** Whether a watermark that moved is worth a batch without rows. */
   readonly waitsForWatermark: boolean
 }
-
-/**
- * A snapshot replaces this many deltas: a restart reads at most so many files, and a batch rewrites all of the
- * state at most once in so many.
- */
-const DELTAS_PER_SNAPSHOT = 10
 
 /** Batches between two clean-ups of the checkpoint: listing its folders is not free. */
 const BATCHES_PER_PURGE = 20
@@ -268,8 +264,8 @@ export class MicroBatches {
     const saved: StateFile[] = []
     for (const { operatorName, numRowsUpdated } of operators) {
       if (numRowsUpdated === 0) continue
-      const deltas = checkpoint.state.chain.filter((f) => f.operator === operatorName && f.kind === 'delta')
-      const kind = deltas.length >= DELTAS_PER_SNAPSHOT ? 'snapshot' : 'delta'
+      const files = checkpoint.state.chain.filter(({ operator }) => operator === operatorName)
+      const kind = nextStateKind(files, this.#settings.maxDeltasPerSnapshot)
       const file = await checkpoint.state.scratchFile()
       await stages.export(operatorName, kind, file)
       hit('state.exported')

@@ -12,7 +12,7 @@ export interface StageSetting extends Setting {
 }
 
 const ROWS_PER_SHARD = 20
-/** Up to just before a snapshot of the state (every 10 deltas) and a purge (every 20 batches). */
+/** Up to just before a purge (every 20 batches); of a state this small, every few batches write a snapshot. */
 const YOUTH = 19
 const OLD_AGE = 4
 

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { Session } from '../../src/api/session.ts'
+import type { StateFile } from '../../src/checkpoint/state-file.ts'
+import { nextStateKind } from '../../src/engine/next-state-kind.ts'
+import { silentLogger } from '../../src/log.ts'
+import { MemoryStream } from '../../src/sources/memory.ts'
+
+const file = (kind: StateFile['kind'], bytes: number): StateFile => ({
+  path: '',
+  operator: 'aggregate_0',
+  batchId: 0,
+  epoch: 1,
+  kind,
+  bytes,
+  crc32: '',
+})
+
+describe('the next state file', () => {
+  test('is a snapshot first, then deltas until they outweigh it', () => {
+    assert.equal(nextStateKind([], 100), 'snapshot')
+    assert.equal(nextStateKind([file('snapshot', 1000)], 100), 'delta')
+    const chain = [file('snapshot', 1000), file('delta', 400), file('delta', 600)]
+    assert.equal(nextStateKind(chain, 100), 'delta')
+    assert.equal(nextStateKind([...chain, file('delta', 1)], 100), 'snapshot')
+  })
+
+  test('is a snapshot once there are as many deltas as allowed, however big the state', () => {
+    const deltas = Array.from({ length: 99 }, () => file('delta', 1))
+    const chain = [file('snapshot', 1e12), ...deltas]
+    assert.equal(nextStateKind(chain, 100), 'delta')
+    assert.equal(nextStateKind([...chain, file('delta', 1)], 100), 'snapshot')
+  })
+
+  test('writes in proportion to what changed, and is read back as about twice the state at most', () => {
+    // A state that grows to 2,000 times what a batch changes.
+    let [chain, written, changed]: [StateFile[], number, number] = [[], 0, 0]
+    for (let state = 1; state <= 2000; state++) {
+      const kind = nextStateKind(chain, 100_000)
+      const bytes = kind === 'snapshot' ? state : 1
+      chain = kind === 'snapshot' ? [file(kind, bytes)] : [...chain, file(kind, bytes)]
+      written += bytes
+      changed += 1
+      assert.ok(chain.reduce((sum, each) => sum + each.bytes, 0) <= 2 * state + 1)
+    }
+    assert.ok(written < 4 * changed, String(written))
+  })
+})
+
+describe('the state of a query on disk', () => {
+  let checkpoint: string
+  let stream: MemoryStream
+  let rows: number
+
+  beforeEach(async () => {
+    checkpoint = await mkdtemp(join(tmpdir(), 'sluice-test-'))
+    rows = 1000
+    stream = new MemoryStream({ n: 'BIGINT' }, { batchRows: () => rows })
+  })
+
+  afterEach(() => rm(checkpoint, { recursive: true, force: true }))
+
+  /** Runs the query over what is there and answers its last rows. */
+  async function run(options: Record<string, number>): Promise<Map<bigint, bigint>> {
+    const session = await Session.create({ log: silentLogger })
+    try {
+      let last = new Map<bigint, bigint>()
+      const query = await session.readStream
+        .format(stream)
+        .load()
+        .groupBy('n')
+        .count()
+        .writeStream.outputMode('complete')
+        .options({ checkpointLocation: checkpoint, ...options })
+        .trigger({ availableNow: true })
+        .foreachBatch(async (batch) => {
+          const rows = await batch.toObjects()
+          last = new Map(rows.map((row) => [row['n'] as bigint, row['count'] as bigint]))
+        })
+        .start()
+      await query.awaitTermination()
+      return last
+    } finally {
+      await session.close()
+    }
+  }
+
+  const names = async (folder: string) => (await readdir(join(checkpoint, folder))).sort()
+  const commit = async (n: number) => {
+    const text = await readFile(join(checkpoint, 'commits', String(n)), 'utf8')
+    return JSON.parse(text.split('\n')[1] as string) as { state: { path: string; bytes: number }[] }
+  }
+
+  test('a commit names one snapshot and a bounded number of deltas, whatever the batches', async () => {
+    // One big batch, then many small ones.
+    stream.add(...Array.from({ length: 1000 }, (_, n) => ({ n: BigInt(n) })))
+    await run({ maxDeltasPerSnapshot: 2 })
+    const lengths: number[] = []
+    for (let batch = 1; batch <= 5; batch++) {
+      stream.add({ n: 7n })
+      const last = await run({ maxDeltasPerSnapshot: 2 })
+      assert.equal(last.get(7n), BigInt(1 + batch), 'the state of all restarts')
+      assert.equal(last.size, 1000)
+      const { state } = await commit(batch)
+      assert.deepEqual(
+        state.map(({ path }) => path.includes('.snapshot.')),
+        state.map((_, index) => index === 0),
+      )
+      for (const { path, bytes } of state) assert.equal((await stat(join(checkpoint, path))).size, bytes)
+      lengths.push(state.length)
+    }
+    assert.deepEqual(lengths, [2, 3, 1, 2, 3])
+  })
+
+  test('what a restart and the retained batches need outlives every purge, and nothing else does', async () => {
+    stream.add(...Array.from({ length: 1000 }, (_, n) => ({ n: BigInt(n) })))
+    const options = { minBatchesToRetain: 3, maxDeltasPerSnapshot: 6 }
+    await run(options)
+    rows = 1
+    for (let start = 0; start < 2; start++) {
+      stream.add(...Array.from({ length: 20 }, () => ({ n: 7n })))
+      assert.equal((await run(options)).get(7n), BigInt(21 + 20 * start))
+    }
+    // Batch 40 is the last that purges.
+    const kept = ['38', '39', '40']
+    assert.deepEqual([await names('commits'), await names('offsets')], [kept, kept])
+    const named = await Promise.all(kept.map(async (n) => (await commit(Number(n))).state))
+    const needed = [...new Set(named.flat().map(({ path }) => path.replace('state/aggregate_0/', '')))]
+    assert.deepEqual(await names('state/aggregate_0'), needed.sort())
+  })
+})
