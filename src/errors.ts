@@ -456,15 +456,20 @@ export const ERRORS = {
     help: 'check the disk or the mount, then start the query again',
     retriable: false,
   },
-  // checkpoint on S3
-  CHECKPOINT_S3_REGION: {
-    what: 'requests to the checkpoint {location} are signed for no region or for a wrong one: {reason}',
-    help: "set .option('checkpoint.s3.region', '{region}'), AWS_REGION, or region in the profile; an endpoint URL never decides the region",
+  // S3, for checkpoints, sinks and sources
+  S3_REGION: {
+    what: 'requests of {owner} are signed for no region or for a wrong one: {reason}',
+    help: "set .option('{option}', '{region}'), AWS_REGION, or region in the profile; an endpoint URL never decides the region",
     retriable: false,
   },
-  CHECKPOINT_S3_UNAVAILABLE: {
+  S3_UNAVAILABLE: {
     what: '{where} kept failing for {seconds} s: {reason}',
-    help: 'remove the cause and start the query again (it goes on from what the checkpoint holds, whether or not the last write arrived), or raise checkpoint.s3.maxRetryTime',
+    help: 'remove the cause and start the query again (it goes on from what the checkpoint holds, whether or not the last write arrived), or raise {option}',
+    retriable: false,
+  },
+  S3_NO_BUCKET: {
+    what: "the bucket '{bucket}' of {owner} does not exist: {where}",
+    help: 'create it, or correct its name',
     retriable: false,
   },
   CHECKPOINT_S3_TOO_LARGE: {

@@ -1,3 +1,4 @@
+import { codeOf } from '../durable-file.ts'
 import { reasonOf, SluiceError } from '../errors.ts'
 
 export type DiskOperation = 'create' | 'read' | 'list' | 'remove' | 'recover' | 'open'
@@ -18,9 +19,4 @@ export function diskError(
   if (FULL.has(code)) return new SluiceError('CHECKPOINT_FULL', params, { cause })
   if (DENIED.has(code)) return new SluiceError('CHECKPOINT_DENIED', params, { cause })
   return new SluiceError('CHECKPOINT_IO', params, { cause })
-}
-
-/** `ENOENT` and its like; empty when the error is none of the operating system. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

@@ -1,9 +1,6 @@
 import { join, resolve } from 'node:path'
-import { SluiceError } from '../errors.ts'
-import { hit } from '../failpoints.ts'
-import { corrupt } from './corrupt.ts'
-import { codeOf, type DiskOperation, diskError } from './disk-error.ts'
 import {
+  codeOf,
   type DiskCalls,
   diskCalls,
   makeDirectory,
@@ -11,7 +8,11 @@ import {
   syncDirectory,
   syncFile,
   writeDurably,
-} from './durable-file.ts'
+} from '../durable-file.ts'
+import { SluiceError } from '../errors.ts'
+import { hit } from '../failpoints.ts'
+import { corrupt } from './corrupt.ts'
+import { type DiskOperation, diskError } from './disk-error.ts'
 import { checkFileName } from './file-name.ts'
 import type { Storage } from './storage.ts'
 

@@ -1,7 +1,7 @@
 import { readFile, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
-import { codeOf } from './disk-error.ts'
+import { codeOf } from '../durable-file.ts'
 import type { Holder, Liveness, ProcessTable } from './holder.ts'
 
 /** Epochs that this thread of this process holds now. */

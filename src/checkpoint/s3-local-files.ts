@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { codeOf, diskError } from './disk-error.ts'
+import { codeOf } from '../durable-file.ts'
+import { diskError } from './disk-error.ts'
 
 /**
  * Files of this machine for a checkpoint on S3: those on their way to the bucket, and copies of those in it.

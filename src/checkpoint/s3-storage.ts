@@ -1,13 +1,13 @@
-import { connectS3 } from '../aws.ts'
 import type { Clock } from '../clock.ts'
 import { hasCode, SluiceError } from '../errors.ts'
+import { S3Bucket } from '../s3/bucket.ts'
+import { contentOfBytes, contentOfFile, type S3Content } from '../s3/content.ts'
+import { parseS3Location, type S3Location } from '../s3/location.ts'
+import type { S3Settings } from '../s3/options.ts'
+import type { S3Owner } from '../s3/owner.ts'
+import { diskError } from './disk-error.ts'
 import { checkFileName } from './file-name.ts'
-import { S3Attempts } from './s3-attempts.ts'
-import { S3Bucket } from './s3-bucket.ts'
-import { contentOfBytes, contentOfFile, type S3Content } from './s3-content.ts'
 import { S3LocalFiles } from './s3-local-files.ts'
-import { parseS3Location, type S3Location } from './s3-location.ts'
-import type { S3Settings } from './s3-options.ts'
 import type { Storage } from './storage.ts'
 
 /** Keys of probes. Names with a leading dot are no part of a checkpoint. */
@@ -24,12 +24,13 @@ const BYTES_MAX = 5 * 1024 ** 3
  * from somebody else's write by a nonce in the object's metadata. Nothing is touched before the first `create`, which
  * also proves that the store keeps that promise.
  *
- * Fails with CHECKPOINT_S3_UNAVAILABLE, CHECKPOINT_S3_REGION, CHECKPOINT_S3_TOO_LARGE, CHECKPOINT_STORE_UNSAFE,
- * CHECKPOINT_LOCATION, the AWS codes that another attempt does not mend, and for local copies of state files with
+ * Fails with S3_UNAVAILABLE, S3_REGION, S3_NO_BUCKET, CHECKPOINT_S3_TOO_LARGE, CHECKPOINT_STORE_UNSAFE,
+ * the AWS codes that another attempt does not mend, and for local copies of state files with
  * CHECKPOINT_FULL, CHECKPOINT_DENIED, CHECKPOINT_IO.
  */
 export class S3Storage implements Storage {
   readonly location: string
+  readonly #owner: S3Owner
   readonly #prefix: string
   readonly #bucket: S3Bucket
   readonly #local: S3LocalFiles
@@ -37,8 +38,15 @@ export class S3Storage implements Storage {
   readonly #copies = new Map<string, { readonly etag: string; readonly file: string }>()
   #proof: Promise<void> | undefined
 
-  private constructor(location: string, { bucket, prefix }: S3Location, requests: S3Bucket, clock: Clock) {
+  private constructor(
+    location: string,
+    owner: S3Owner,
+    { bucket, prefix }: S3Location,
+    requests: S3Bucket,
+    clock: Clock,
+  ) {
     this.location = location
+    this.#owner = owner
     this.#prefix = prefix
     this.#bucket = requests
     this.#local = new S3LocalFiles(location, bucket, prefix)
@@ -52,11 +60,15 @@ export class S3Storage implements Storage {
    * @throws CHECKPOINT_LOCATION
    */
   static async open(location: string, settings: S3Settings, clock: Clock): Promise<S3Storage> {
-    const place = parseS3Location(location)
-    const connection = await connectS3(`the checkpoint ${location}`, settings.aws)
-    const attempts = new S3Attempts(connection, location, place, settings, clock)
-    const bucket = new S3Bucket(connection.client, place.bucket, location, attempts)
-    return new S3Storage(location, place, bucket, clock)
+    const refuse = (reason: string, shown: string) =>
+      new SluiceError('CHECKPOINT_LOCATION', { location: shown, reason })
+    const place = parseS3Location(location, refuse)
+    const owner: S3Owner = {
+      name: `the checkpoint ${location}`,
+      localFailure: (operation, file, cause) => diskError(operation, location, file, cause),
+    }
+    const bucket = await S3Bucket.open(owner, place, settings, clock)
+    return new S3Storage(location, owner, place, bucket, clock)
   }
 
   async create(path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
@@ -67,7 +79,7 @@ export class S3Storage implements Storage {
 
   async createFrom(path: string, file: string): Promise<'created' | 'exists'> {
     const key = this.#key(path)
-    const content = await contentOfFile(this.location, file)
+    const content = await contentOfFile(this.#owner, file)
     if (content.bytes > BYTES_MAX) {
       const { location } = this
       throw new SluiceError('CHECKPOINT_S3_TOO_LARGE', { location, path, bytes: content.bytes })

@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
 import type { Json } from '../batch.ts'
+import { checksum } from '../checksum.ts'
 import { SluiceError } from '../errors.ts'
 import { corrupt } from './corrupt.ts'
 
@@ -56,13 +56,6 @@ export function unseal(
   } catch {
     throw damaged('has a right checksum but its second line is not JSON')
   }
-}
-
-/** CRC-32 as the checkpoint writes it, continued from `before` for content that comes in pieces. */
-export function checksum(bytes: Uint8Array, before?: string): string {
-  return crc32(bytes, before === undefined ? 0 : Number.parseInt(before, 16))
-    .toString(16)
-    .padStart(8, '0')
 }
 
 function checked(file: Buffer, damaged: (reason: string) => SluiceError): Buffer {

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { checksum } from '../checksum.ts'
 import { reasonOf, SluiceError } from '../errors.ts'
 import { corrupt } from './corrupt.ts'
 import { diskError } from './disk-error.ts'
-import { checksum } from './sealed.ts'
 import { appended, isOperatorName, type StateFile, type StateKind, statePath } from './state-file.ts'
 import type { Storage } from './storage.ts'
 

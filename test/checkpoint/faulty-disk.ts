@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { type DiskCalls, diskCalls } from '../../src/checkpoint/durable-file.ts'
+import { type DiskCalls, diskCalls } from '../../src/durable-file.ts'
 
 export type DiskCall = keyof DiskCalls | 'write' | 'sync'
 

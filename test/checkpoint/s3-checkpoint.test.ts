@@ -181,7 +181,7 @@ describe('a query on S3', () => {
     scene.double.fault({ under: `${PREFIX}commits/`, action: { kind: 'error', code: 'ServiceUnavailable' } })
     await assert.rejects(
       runBatches(checkpoint, ledgerSink(ledger), END, () => 3),
-      coded('CHECKPOINT_S3_UNAVAILABLE', 'PutObject', `${PREFIX}commits/0`, 'ServiceUnavailable'),
+      coded('S3_UNAVAILABLE', 'PutObject', `${PREFIX}commits/0`, 'ServiceUnavailable'),
     )
     await checkpoint.close()
     scene.double.clearFaults()

@@ -2,18 +2,25 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { openStorage } from '../../src/checkpoint/open-storage.ts'
-import { parseS3Location } from '../../src/checkpoint/s3-location.ts'
-import { parseS3Options, S3_OPTIONS } from '../../src/checkpoint/s3-options.ts'
+import { openStorage, S3_OPTIONS } from '../../src/checkpoint/open-storage.ts'
+import { SluiceError } from '../../src/errors.ts'
 import type { OptionValue } from '../../src/options.ts'
+import { parseS3Location } from '../../src/s3/location.ts'
+import { parseS3Options } from '../../src/s3/options.ts'
 import { optionRows } from '../support/option-rows.ts'
 import { coded, LOCATION, s3Scene } from './s3-scene.ts'
 
+const refuse = (reason: string, location: string) =>
+  new SluiceError('CHECKPOINT_LOCATION', { location, reason })
 const given = (options: Readonly<Record<string, OptionValue>>) => new Map(Object.entries(options))
 
 describe('options of a checkpoint on S3', () => {
   test('have defaults that need nothing but the environment', () => {
-    const { aws, requestTimeoutMs, maxRetryTimeMs } = parseS3Options(new Map())
+    const { aws, requestTimeoutMs, maxRetryTimeMs } = parseS3Options(
+      'the checkpoint',
+      'checkpoint.s3.',
+      new Map(),
+    )
     assert.equal(aws.region, undefined)
     assert.equal(aws.endpointUrl, undefined)
     assert.equal(aws.pathStyle, false)
@@ -50,7 +57,10 @@ describe('options of a checkpoint on S3', () => {
         [{ 'checkpoint.s3.requestTimeout': 0 }, ['OPTION_INVALID', 'at least 1 ms']],
       ]
     for (const [options, expected] of refusals) {
-      assert.throws(() => parseS3Options(given(options)), coded(...expected))
+      assert.throws(
+        () => parseS3Options('the checkpoint', 'checkpoint.s3.', given(options)),
+        coded(...expected),
+      )
     }
   })
 
@@ -81,11 +91,7 @@ describe('options of a checkpoint on S3', () => {
     const storage = await open({ endpointUrl: 'http://store.invalid', maxRetryTime: 1 })
     await assert.rejects(
       storage.read('metadata'),
-      coded(
-        'CHECKPOINT_S3_UNAVAILABLE',
-        'host bucket.store.invalid',
-        'does this store need checkpoint.s3.pathStyle?',
-      ),
+      coded('S3_UNAVAILABLE', 'host bucket.store.invalid', 'does this store need checkpoint.s3.pathStyle?'),
     )
   })
 
@@ -105,7 +111,7 @@ describe('options of a checkpoint on S3', () => {
       const storage = await openStorage(LOCATION, given({ 'checkpoint.s3.endpointUrl': endpointUrl }))
       await assert.rejects(
         storage.read('metadata'),
-        coded('CHECKPOINT_S3_REGION', LOCATION, 'neither options nor environment', 'AWS_REGION'),
+        coded('S3_REGION', LOCATION, 'neither options nor environment', 'AWS_REGION'),
       )
       await storage.close()
     } finally {
@@ -134,7 +140,7 @@ describe('locations on S3', () => {
       's3://my.bucket-1/50% & Ü/x+y?#': ['my.bucket-1', '50% & Ü/x+y?#/'],
     }
     for (const [location, [bucket, prefix]] of Object.entries(places)) {
-      assert.deepEqual(parseS3Location(location), { bucket, prefix })
+      assert.deepEqual(parseS3Location(location, refuse), { bucket, prefix })
     }
   })
 
@@ -149,7 +155,7 @@ describe('locations on S3', () => {
       's3://key:not-to-be-shown@bucket/a': 'credentials are given as options',
     }
     for (const [location, reason] of Object.entries(refusals)) {
-      assert.throws(() => parseS3Location(location), coded('CHECKPOINT_LOCATION', reason), location)
+      assert.throws(() => parseS3Location(location, refuse), coded('CHECKPOINT_LOCATION', reason), location)
     }
   })
 })

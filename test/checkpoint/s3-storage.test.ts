@@ -116,7 +116,7 @@ describe('writes to S3', () => {
     await assert.rejects(
       storage.create('offsets/0', bytes('x')),
       coded(
-        'CHECKPOINT_S3_UNAVAILABLE',
+        'S3_UNAVAILABLE',
         `PutObject on s3://${BUCKET}/${KEY} of the checkpoint ${LOCATION}`,
         `host ${host}, region eu-west-1, request `,
         'AWS_THROTTLED: SlowDown: Please reduce your request rate. (HTTP 503)',
@@ -166,7 +166,7 @@ describe('refusals by S3', () => {
     await assert.rejects(
       storage.list(''),
       coded(
-        'CHECKPOINT_S3_REGION',
+        'S3_REGION',
         LOCATION,
         'the bucket lies in eu-central-1',
         "'checkpoint.s3.region', 'eu-central-1'",
@@ -180,10 +180,7 @@ describe('refusals by S3', () => {
     const { open, double } = await s3Scene()
     const storage = await open()
     double.fault({ action: { kind: 'error', code: 'PermanentRedirect' } })
-    await assert.rejects(
-      storage.read('metadata'),
-      coded('CHECKPOINT_S3_REGION', 'PermanentRedirect (HTTP 301)'),
-    )
+    await assert.rejects(storage.read('metadata'), coded('S3_REGION', 'PermanentRedirect (HTTP 301)'))
   })
 
   test('a bucket that does not exist is a wrong location', async () => {
@@ -195,7 +192,10 @@ describe('refusals by S3', () => {
       () => storage.create('metadata', bytes('x')),
     ]
     for (const ask of asks) {
-      await assert.rejects(ask, coded('CHECKPOINT_LOCATION', 's3://other/a', "'other' does not exist"))
+      await assert.rejects(
+        ask,
+        coded('S3_NO_BUCKET', 's3://other/a', "the bucket 'other' of", 'does not exist'),
+      )
     }
   })
 
@@ -205,7 +205,7 @@ describe('refusals by S3', () => {
     await double.close()
     await assert.rejects(
       storage.read('metadata'),
-      coded('CHECKPOINT_S3_UNAVAILABLE', new URL(endpointUrl).host, 'AWS_UNREACHABLE', 'ECONNREFUSED'),
+      coded('S3_UNAVAILABLE', new URL(endpointUrl).host, 'AWS_UNREACHABLE', 'ECONNREFUSED'),
     )
   })
 })

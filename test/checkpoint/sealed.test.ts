@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Json } from '../../src/batch.ts'
-import { checksum, seal, unseal } from '../../src/checkpoint/sealed.ts'
+import { seal, unseal } from '../../src/checkpoint/sealed.ts'
+import { checksum } from '../../src/checksum.ts'
 import { hasCode, SluiceError } from '../../src/errors.ts'
 
 const open = (bytes: Uint8Array, versions: readonly number[] = [1]): Json =>

@@ -1,5 +1,5 @@
+import { codeOf } from '../../durable-file.ts'
 import { reasonOf, SluiceError } from '../../errors.ts'
-import { systemCode } from './disk.ts'
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
@@ -23,7 +23,7 @@ export function diskError(
 ): SluiceError {
   const isSql = cause instanceof SluiceError && cause.code.startsWith('SQL_')
   if (cause instanceof SluiceError && !isSql) return cause
-  const code = systemCode(cause)
+  const code = codeOf(cause)
   const reason = isSql && 'reason' in cause.params ? String(cause.params.reason) : reasonOf(cause)
   const params = { sink, operation, path, reason }
   if (operation === 'link' && NO_LINKS.has(code)) {

@@ -1,7 +1,7 @@
 import { systemClock } from '../../clock.ts'
+import { diskCalls } from '../../durable-file.ts'
 import type { SinkFormat } from '../sink.ts'
 import { copyStatement } from './copy.ts'
-import { diskCalls } from './disk.ts'
 import { FILE_OPTIONS, type FileKind, parseFileOptions } from './options.ts'
 import { type FileParts, OutputDirectory } from './output-directory.ts'
 

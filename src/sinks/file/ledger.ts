@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { absent, codeOf, type DiskCalls, syncDirectory, writeDurably } from '../../durable-file.ts'
 import { SluiceError } from '../../errors.ts'
-import { absent, type DiskCalls, syncDirectory, systemCode, writeDurably } from './disk.ts'
 import { diskError } from './disk-error.ts'
 import { type Claim, claimText, type Manifest, manifestText, parseClaim, parseManifest } from './manifest.ts'
 
@@ -73,13 +73,13 @@ export class Ledger {
   async #create(name: string, text: string, workshop: string): Promise<'created' | 'exists'> {
     // Linked out of the workshop: who takes the workshop away has stopped its process before this step.
     const draft = join(workshop, `draft-${name}`)
-    await writeDurably(this.#calls, draft, text)
+    await writeDurably(this.#calls, draft, Buffer.from(text))
     const target = join(this.#folder, name)
     try {
       await this.#calls.link(draft, target)
     } catch (error) {
-      if (systemCode(error) === 'EEXIST') return 'exists'
-      throw systemCode(error) === 'ENOENT' ? error : diskError(this.#sink, 'link', target, error)
+      if (codeOf(error) === 'EEXIST') return 'exists'
+      throw codeOf(error) === 'ENOENT' ? error : diskError(this.#sink, 'link', target, error)
     } finally {
       await this.#calls.unlink(draft).catch(absent)
     }

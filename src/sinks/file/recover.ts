@@ -1,6 +1,6 @@
 import { basename, join, relative, sep } from 'node:path'
+import { absent, type DiskCalls } from '../../durable-file.ts'
 import { ownerTag, parseDataFileName } from './data-file.ts'
-import { absent, type DiskCalls } from './disk.ts'
 import { LEDGER, type Ledger } from './ledger.ts'
 
 /** Begins the name of a directory in which a process prepares files. */

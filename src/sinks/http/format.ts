@@ -1,7 +1,7 @@
+import { Backoff } from '../../backoff.ts'
 import { type Clock, systemClock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { Retries } from '../retries.ts'
 import type { SinkFormat } from '../sink.ts'
 import { HTTP_OPTIONS, type HttpOptions, parseHttpOptions } from './options.ts'
 import { bodyOf, halvesOf, nameOf, type Origin, type Part, partsOf } from './payload.ts'
@@ -80,14 +80,18 @@ class Webhook {
       body: bodyOf(part, origin),
       timeoutMs,
     }
-    const retries = new Retries(this.#clock, retry)
+    const backoff = new Backoff(this.#clock, retry)
     for (;;) {
       const answer = await post(request, this.#clock)
       if (answer.kind !== 'failed') return answer
-      const seconds = await retries.failed(answer.retryAfterMs)
-      if (seconds === undefined) continue
-      const params = { url: place, rows: nameOf(part), batch: origin.batchId, reason: answer.reason, seconds }
-      throw new SluiceError('SINK_HTTP_UNAVAILABLE', params)
+      const exhausted = backoff.failed(answer.retryAfterMs)
+      if (exhausted) {
+        const { reason } = answer
+        const seconds = exhausted.exhaustedAfterSeconds
+        const params = { url: place, rows: nameOf(part), batch: origin.batchId, reason, seconds }
+        throw new SluiceError('SINK_HTTP_UNAVAILABLE', params)
+      }
+      await this.#clock.sleep(backoff.waitMs)
     }
   }
 }

@@ -1,6 +1,6 @@
+import type { RetryLimits } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionTable, parseOptions } from '../../options.ts'
-import type { RetryLimits } from '../retries.ts'
 
 export const HTTP_OPTIONS = {
   url: { kind: 'text', required: true, doc: 'where to POST the rows' },

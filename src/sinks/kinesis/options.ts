@@ -1,8 +1,8 @@
 import { type AwsOptions, parseStreamArn } from '../../aws.ts'
 import { AWS_OPTIONS, awsOptions } from '../../aws-options.ts'
+import type { RetryLimits } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionsOf, type OptionTable, parseOptions } from '../../options.ts'
-import type { RetryLimits } from '../retries.ts'
 
 const { region, endpointUrl, ...otherAwsOptions } = AWS_OPTIONS
 

@@ -1,7 +1,7 @@
+import { Backoff, type RetryLimits } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { Retries, type RetryLimits } from '../retries.ts'
 import type { Entry } from './entries.ts'
 import type { Outcome, PutPort } from './put-port.ts'
 
@@ -29,17 +29,19 @@ export interface SenderParts {
  */
 export async function send(parts: SenderParts, request: readonly Entry[]): Promise<void> {
   const { port, pace, clock, retry, log } = parts
-  const retries = new Retries(clock, retry)
+  const backoff = new Backoff(clock, retry)
   for (let pending = request; pending.length > 0; ) {
     const { refused, reason } = await put(port, pace, pending)
     if (refused.length === 0) return
     log.debug({ sent: pending.length, refused: refused.length, reason }, 'records are sent again')
-    if (refused.length < pending.length) retries.progressed()
+    if (refused.length < pending.length) backoff.succeeded()
     pending = refused
-    const seconds = await retries.failed()
-    if (seconds !== undefined) {
+    const exhausted = backoff.failed()
+    if (exhausted) {
+      const seconds = exhausted.exhaustedAfterSeconds
       throw new SluiceError('KINESIS_RETRIES_EXHAUSTED', { where: port.where, seconds, reason })
     }
+    await clock.sleep(backoff.waitMs)
   }
 }
 

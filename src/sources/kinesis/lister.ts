@@ -1,10 +1,10 @@
+import { Backoff, type RetryLimits } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { hasCode, SluiceError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { Backoff, gaveUp } from './backoff.ts'
 import type { Counters } from './counters.ts'
+import { gaveUp } from './gave-up.ts'
 import type { KinesisPort, Shard } from './kinesis-port.ts'
-import type { RetryLimits } from './options.ts'
 import { coverageGap, missingParents, type ShardMap } from './shards.ts'
 
 export interface ListerContext {

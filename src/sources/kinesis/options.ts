@@ -1,4 +1,5 @@
 import { type AwsOptions, checkEndpoint, parseStreamArn } from '../../aws.ts'
+import type { RetryLimits } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionsOf, parseOptions } from '../../options.ts'
 import { KINESIS_OPTIONS } from './option-table.ts'
@@ -12,13 +13,6 @@ export interface ReadLimits {
   readonly fetchTimeMs: number
   readonly bytes: number
   readonly parallelReads: number
-}
-
-export interface RetryLimits {
-  readonly firstMs: number
-  readonly ceilingMs: number
-  readonly giveUpMs: number
-  readonly attempts: number
 }
 
 export interface ShardRate {

@@ -1,5 +1,6 @@
+import { Backoff } from '../../backoff.ts'
 import { hasCode, SluiceError } from '../../errors.ts'
-import { Backoff, gaveUp } from './backoff.ts'
+import { gaveUp } from './gave-up.ts'
 import type { RecordsPage } from './kinesis-port.ts'
 import type { OpenPosition } from './position.ts'
 import { NO_ROWS, type RowBlock } from './row-block.ts'

@@ -1,10 +1,9 @@
+import { Backoff, type RetryLimits } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { hasCode, SluiceError } from '../../errors.ts'
-import { Backoff } from './backoff.ts'
 import { withDeadline } from './deadline.ts'
 import type { StreamSummary } from './kinesis-port.ts'
 import type { Lister } from './lister.ts'
-import type { RetryLimits } from './options.ts'
 import type { StreamWatch } from './stream-watch.ts'
 
 /** A start that cannot succeed has to say so while its user is still looking. */

@@ -1,10 +1,11 @@
+import type { RetryLimits } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../log.ts'
 import type { Counters } from './counters.ts'
 import type { HashRange, KinesisPort, Shard } from './kinesis-port.ts'
 import type { StreamLimiter } from './limiter.ts'
 import type { Losses } from './losses.ts'
-import type { RetryLimits, ShardRate } from './options.ts'
+import type { ShardRate } from './options.ts'
 import type { ServerClock } from './server-clock.ts'
 import type { StreamWatch } from './stream-watch.ts'
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { type DiskCalls, diskCalls } from '../../../src/sinks/file/disk.ts'
+import { type DiskCalls, diskCalls } from '../../../src/durable-file.ts'
 
 /** What happens to one call of the file system: carry it out, or throw. `nth` counts from 1. */
 export type Fault = (
@@ -9,7 +9,7 @@ export type Fault = (
   carryOut: () => Promise<unknown>,
 ) => Promise<unknown>
 
-const HANDLE_CALLS = new Set(['sync', 'writeFile', 'read'])
+const HANDLE_CALLS = new Set(['sync', 'write', 'read'])
 
 /** The real file system with `fault` in the way of every call. */
 export function faultyDisk(fault: Fault): DiskCalls {

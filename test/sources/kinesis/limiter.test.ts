@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Backoff } from '../../../src/sources/kinesis/backoff.ts'
+import { Backoff } from '../../../src/backoff.ts'
 import { ShardLimiter, shareLimiter } from '../../../src/sources/kinesis/limiter.ts'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 

@@ -1,16 +1,27 @@
 import { type AwsCall, awsError, whereOf } from '../aws-error.ts'
 import { hasCode, reasonOf, SluiceError } from '../errors.ts'
-import type { S3Location } from './s3-location.ts'
+import type { S3Location } from './location.ts'
 
-export type S3OperationName = 'PutObject' | 'HeadObject' | 'GetObject' | 'ListObjectsV2' | 'DeleteObject'
+export type S3OperationName =
+  | 'PutObject'
+  | 'HeadObject'
+  | 'GetObject'
+  | 'ListObjectsV2'
+  | 'DeleteObject'
+  | 'CreateMultipartUpload'
+  | 'UploadPart'
+  | 'CompleteMultipartUpload'
+  | 'AbortMultipartUpload'
 
-/** One request for the checkpoint, described for whoever has to read why it failed. */
+/** One request, described for whoever has to read why it failed. */
 export interface S3Call {
   readonly operation: S3OperationName
   /** Of a listing, its prefix. */
   readonly key: string
-  /** As the user wrote it. */
-  readonly location: string
+  /** On whose behalf: `the checkpoint s3://bucket/clicks`. */
+  readonly owner: string
+  /** Before the names of its options. */
+  readonly optionPrefix: string
   readonly place: S3Location
   readonly host: string
   readonly region: string
@@ -36,14 +47,11 @@ export function statusOf(thrown: unknown): number | undefined {
 
 /** Whatever a request threw, as one of our codes. Those that another try may mend are `retriable`. */
 export function s3Error(call: S3Call, thrown: unknown): SluiceError {
-  const { location, place, host } = call
+  const { owner, optionPrefix, place, host } = call
   if (hasCode(thrown, 'AWS_REGION_MISSING')) {
     const reason = 'neither options nor environment nor profile name one'
-    return new SluiceError(
-      'CHECKPOINT_S3_REGION',
-      { location, reason, region: 'eu-west-1' },
-      { cause: thrown },
-    )
+    const params = { owner, reason, option: `${optionPrefix}region`, region: 'eu-west-1' }
+    return new SluiceError('S3_REGION', params, { cause: thrown })
   }
   if (thrown instanceof SluiceError) return thrown
   const { name, Region, $metadata, $response } = viewOf(thrown)
@@ -53,12 +61,11 @@ export function s3Error(call: S3Call, thrown: unknown): SluiceError {
   const status = $metadata?.httpStatusCode
   if (isElsewhere(name, status) && (found !== undefined || status === 301)) {
     const reason = `${where}: ${name} (HTTP ${status})${found === undefined ? '' : `, the bucket lies in ${found}`}`
-    const region = found ?? 'eu-west-1'
-    return new SluiceError('CHECKPOINT_S3_REGION', { location, reason, region }, { cause: thrown })
+    const params = { owner, reason, option: `${optionPrefix}region`, region: found ?? 'eu-west-1' }
+    return new SluiceError('S3_REGION', params, { cause: thrown })
   }
   if (name === 'NoSuchBucket') {
-    const reason = `the bucket '${place.bucket}' does not exist: ${where}`
-    return new SluiceError('CHECKPOINT_LOCATION', { location, reason }, { cause: thrown })
+    return new SluiceError('S3_NO_BUCKET', { bucket: place.bucket, owner, where }, { cause: thrown })
   }
   // S3 gives its refusals a code (but to HEAD); without one, somebody else may have answered.
   if (name === 'Unknown' && status !== undefined && status < 500) {
@@ -66,7 +73,7 @@ export function s3Error(call: S3Call, thrown: unknown): SluiceError {
   }
   const error = awsError(awsCall(call), thrown)
   if (hasCode(error, 'AWS_UNREACHABLE') && host.startsWith(`${place.bucket}.`) && !/amazonaws/.test(host)) {
-    const reason = `${error.params.reason}; does this store need checkpoint.s3.pathStyle?`
+    const reason = `${error.params.reason}; does this store need ${optionPrefix}pathStyle?`
     return new SluiceError('AWS_UNREACHABLE', { ...error.params, reason }, { cause: thrown })
   }
   return error
@@ -85,7 +92,8 @@ export function gaveUp(call: S3Call, seconds: number, last: SluiceError): Sluice
   }
   const where = params.where ?? whereOf(awsCall(call))
   const reason = `${last.code}: ${params.reason ?? reasonOf(last)}`
-  return new SluiceError('CHECKPOINT_S3_UNAVAILABLE', { where, seconds, reason }, { cause: last })
+  const option = `${call.optionPrefix}maxRetryTime`
+  return new SluiceError('S3_UNAVAILABLE', { where, seconds, reason, option }, { cause: last })
 }
 
 function isElsewhere(name: string | undefined, status: number | undefined): boolean {
@@ -104,26 +112,28 @@ const ACTIONS: Readonly<Record<S3OperationName, string>> = {
   GetObject: 's3:GetObject and s3:ListBucket',
   ListObjectsV2: 's3:ListBucket',
   DeleteObject: 's3:DeleteObject',
+  CreateMultipartUpload: 's3:PutObject',
+  UploadPart: 's3:PutObject',
+  CompleteMultipartUpload: 's3:PutObject',
+  AbortMultipartUpload: 's3:AbortMultipartUpload',
 }
 
-function awsCall({ operation, key, location, place, host, region, credentials }: S3Call): AwsCall {
+function awsCall({ operation, key, owner, place, host, region, credentials }: S3Call): AwsCall {
   const { bucket, prefix } = place
   const [theBucket, theObjects] = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/${prefix}*`]
-  const resources = {
-    PutObject: theObjects,
+  const resources: Partial<Record<S3OperationName, string>> = {
     HeadObject: `${theObjects} and ${theBucket}`,
     GetObject: `${theObjects} and ${theBucket}`,
     ListObjectsV2: theBucket,
-    DeleteObject: theObjects,
   }
   return {
     service: 's3',
     operation,
-    target: `s3://${bucket}/${key} of the checkpoint ${location}`,
+    target: `s3://${bucket}/${key} of ${owner}`,
     host,
     region,
     action: ACTIONS[operation],
-    resource: resources[operation],
+    resource: resources[operation] ?? theObjects,
     credentials,
   }
 }

@@ -1,26 +1,27 @@
 import type { S3Connection } from '../aws.ts'
+import { Backoff } from '../backoff.ts'
 import type { Clock } from '../clock.ts'
 import { hasCode, type SluiceError } from '../errors.ts'
-import { Allowance } from './s3-allowance.ts'
-import { gaveUp, type S3Call, type S3OperationName, s3Error } from './s3-error.ts'
-import type { S3Location } from './s3-location.ts'
-import type { S3Settings } from './s3-options.ts'
+import { Allowance } from './allowance.ts'
+import { gaveUp, type S3Call, type S3OperationName, s3Error } from './error.ts'
+import type { S3Location } from './location.ts'
+import type { S3Settings } from './options.ts'
+import type { S3Owner } from './owner.ts'
 
-const FIRST_WAIT_MS = 50
-const LONGEST_WAIT_MS = 5000
+const WAITS = { firstMs: 50, ceilingMs: 5000, giveUpMs: Number.POSITIVE_INFINITY }
 /** A store that was never reached is more likely misspelled than ill. */
 const FIRST_PATIENCE_MS = 10_000
 
 /**
- * Makes requests of one bucket until they are answered or patience is over, with a random wait below a ceiling that
- * doubles (full jitter) between two attempts, and one look for newer credentials when they are refused.
+ * Makes requests of one bucket until they are answered or patience is over, with a random wait between two attempts,
+ * and one look for newer credentials when they are refused.
  *
- * Fails with CHECKPOINT_S3_UNAVAILABLE, CHECKPOINT_S3_REGION, CHECKPOINT_LOCATION (no such bucket) and the AWS codes
- * that another attempt does not mend, such as AWS_ACCESS_DENIED.
+ * Fails with S3_UNAVAILABLE, S3_REGION, S3_NO_BUCKET and the AWS codes that another attempt does not mend, such as
+ * AWS_ACCESS_DENIED.
  */
 export class S3Attempts {
   readonly #connection: S3Connection
-  readonly #location: string
+  readonly #owner: S3Owner
   readonly #place: S3Location
   readonly #settings: S3Settings
   readonly #clock: Clock
@@ -28,16 +29,15 @@ export class S3Attempts {
   #region = 'unknown'
   #wasReached = false
 
-  /** @param location as the user wrote it, for messages */
   constructor(
     connection: S3Connection,
-    location: string,
+    owner: S3Owner,
     place: S3Location,
     settings: S3Settings,
     clock: Clock,
   ) {
     this.#connection = connection
-    this.#location = location
+    this.#owner = owner
     this.#place = place
     this.#settings = settings
     this.#clock = clock
@@ -57,8 +57,9 @@ export class S3Attempts {
     attempt: (allowance: Allowance, call: S3Call) => Promise<T>,
   ): Promise<T> {
     const startedAt = this.#clock.monotonic()
+    const backoff = new Backoff(this.#clock, WAITS)
     let wereRenewed = false
-    for (let ceilingMs = FIRST_WAIT_MS; ; ceilingMs = Math.min(ceilingMs * 2, LONGEST_WAIT_MS)) {
+    for (;;) {
       const outcome = await this.#once(operation, key, bytes, attempt)
       if (!('error' in outcome)) return outcome.answer
       const { error } = outcome
@@ -70,7 +71,8 @@ export class S3Attempts {
         continue
       }
       if (!error.retriable) throw error
-      const waitMs = this.#clock.random() * ceilingMs
+      backoff.failed()
+      const { waitMs } = backoff
       const elapsedMs = this.#clock.monotonic() - startedAt
       if (elapsedMs + waitMs >= this.#patienceMs) {
         throw gaveUp(this.#call(operation, key), Math.round(elapsedMs / 1000), error)
@@ -111,7 +113,8 @@ export class S3Attempts {
     return {
       operation,
       key,
-      location: this.#location,
+      owner: this.#owner.name,
+      optionPrefix: this.#settings.optionPrefix,
       place: this.#place,
       host: this.#host,
       region: this.#region,

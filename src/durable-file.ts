@@ -1,16 +1,28 @@
 import { constants } from 'node:fs'
 import * as nodeFiles from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { failpointsOn, hit } from '../failpoints.ts'
-import { codeOf } from './disk-error.ts'
+import { checksum } from './checksum.ts'
+import { failpointsOn, hit } from './failpoints.ts'
 
-/** The calls that a checkpoint on disk makes, so that a test can stop or fail each of them. */
+/** The calls that whoever keeps something on disk makes, so that a test can stop or fail each of them. */
 export type DiskCalls = Pick<
   typeof nodeFiles,
-  'open' | 'link' | 'unlink' | 'mkdir' | 'mkdtemp' | 'readdir' | 'rm' | 'copyFile' | 'stat'
+  | 'open'
+  | 'link'
+  | 'rename'
+  | 'unlink'
+  | 'mkdir'
+  | 'mkdtemp'
+  | 'readdir'
+  | 'readFile'
+  | 'rm'
+  | 'copyFile'
+  | 'stat'
 >
 
 export const diskCalls: DiskCalls = nodeFiles
+
+const PIECE_BYTES = 1024 * 1024
 
 /** Writes a new file and does not return before the disk has it. */
 export async function writeDurably(calls: DiskCalls, file: string, bytes: Uint8Array): Promise<void> {
@@ -39,6 +51,27 @@ export async function syncFile(calls: DiskCalls, file: string): Promise<void> {
   const handle = await calls.open(file, 'r+')
   try {
     await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes a file that somebody else wrote durable, and answers what it holds: its size and its CRC-32 in hex. */
+export async function sealFile(calls: DiskCalls, file: string): Promise<{ bytes: number; crc32: string }> {
+  // Windows flushes through writable handles only.
+  const handle = await calls.open(file, 'r+')
+  try {
+    await handle.sync()
+    const piece = new Uint8Array(PIECE_BYTES)
+    let bytes = 0
+    let crc32 = checksum(new Uint8Array())
+    for (;;) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length, bytes)
+      if (bytesRead === 0) break
+      crc32 = checksum(piece.subarray(0, bytesRead), crc32)
+      bytes += bytesRead
+    }
+    return { bytes, crc32 }
   } finally {
     await handle.close()
   }
@@ -102,4 +135,15 @@ export async function readRegular(
   } finally {
     await handle.close()
   }
+}
+
+/** `ENOENT` and its like; empty when the error is none of the operating system. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+/** For a `catch`: what is not there is undefined, any other failure stays one. */
+export function absent(error: unknown): undefined {
+  if (codeOf(error) === 'ENOENT') return undefined
+  throw error
 }

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { diskError } from './disk-error.ts'
-import { checksum } from './sealed.ts'
+import { checksum } from '../checksum.ts'
+import type { S3Owner } from './owner.ts'
 
 /** What is put into the bucket, readable as often as it has to be sent. */
 export interface S3Content {
@@ -19,9 +19,9 @@ export function contentOfBytes(bytes: Uint8Array): S3Content {
  * A local file, which is read twice: its checksum goes ahead of it, since stores other than AWS often do not know
  * the framing by which it could follow.
  *
- * @throws CHECKPOINT_DENIED, CHECKPOINT_IO
+ * @throws what a failing disk is to the owner
  */
-export async function contentOfFile(location: string, file: string): Promise<S3Content> {
+export async function contentOfFile(owner: S3Owner, file: string): Promise<S3Content> {
   let bytes = 0
   let crc32 = checksum(new Uint8Array())
   try {
@@ -30,7 +30,7 @@ export async function contentOfFile(location: string, file: string): Promise<S3C
       crc32 = checksum(chunk as Buffer, crc32)
     }
   } catch (error) {
-    throw diskError('read', location, file, error)
+    throw owner.localFailure('read', file, error)
   }
   const last = Math.max(0, bytes - 1)
   return {

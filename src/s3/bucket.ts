@@ -9,11 +9,15 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { diskError } from './disk-error.ts'
-import type { Allowance } from './s3-allowance.ts'
-import type { S3Attempts } from './s3-attempts.ts'
-import type { S3Content } from './s3-content.ts'
-import { malformed, type S3Call, statusOf } from './s3-error.ts'
+import { connectS3 } from '../aws.ts'
+import type { Clock } from '../clock.ts'
+import type { Allowance } from './allowance.ts'
+import { S3Attempts } from './attempts.ts'
+import type { S3Content } from './content.ts'
+import { malformed, type S3Call, statusOf } from './error.ts'
+import type { S3Location } from './location.ts'
+import type { S3Settings } from './options.ts'
+import type { S3Owner } from './owner.ts'
 
 /** Under which an object keeps the nonce of whoever created it. */
 const NONCE = 'sluice-nonce'
@@ -28,7 +32,7 @@ interface Incoming {
 type Take<T> = (object: Incoming, allowance: Allowance, call: S3Call) => Promise<T>
 
 /**
- * The requests that a checkpoint makes of its bucket.
+ * The requests that one owner makes of a bucket: the only door to S3.
  *
  * What got no answer may have been carried out, so each of them is safe to repeat: a put is put-if-absent and leaves
  * a nonce by which it is known again, and a removal has no memory. An answer is believed only if it has what S3 alone
@@ -37,15 +41,26 @@ type Take<T> = (object: Incoming, allowance: Allowance, call: S3Call) => Promise
 export class S3Bucket {
   readonly #client: S3Client
   readonly #bucket: string
-  readonly #location: string
+  readonly #owner: S3Owner
   readonly #attempts: S3Attempts
 
-  /** @param location as the user wrote it, for messages */
-  constructor(client: S3Client, bucket: string, location: string, attempts: S3Attempts) {
+  private constructor(client: S3Client, bucket: string, owner: S3Owner, attempts: S3Attempts) {
     this.#client = client
     this.#bucket = bucket
-    this.#location = location
+    this.#owner = owner
     this.#attempts = attempts
+  }
+
+  /** Makes no request. */
+  static async open(
+    owner: S3Owner,
+    place: S3Location,
+    settings: S3Settings,
+    clock: Clock,
+  ): Promise<S3Bucket> {
+    const connection = await connectS3(owner.name, settings.aws)
+    const attempts = new S3Attempts(connection, owner, place, settings, clock)
+    return new S3Bucket(connection.client, place.bucket, owner, attempts)
   }
 
   /** Put-if-absent. The name may be `taken` by an earlier attempt at this very put: `nonceOf` tells. */
@@ -54,7 +69,7 @@ export class S3Bucket {
       const body = content.open()
       if (body instanceof Readable) {
         // The SDK does not listen, and an unheard error of a stream would end the process.
-        body.once('error', (error) => allowance.abort(diskError('read', this.#location, key, error)))
+        body.once('error', (error) => allowance.abort(this.#owner.localFailure('read', key, error)))
       }
       const command = new PutObjectCommand({
         Bucket: this.#bucket,
@@ -112,7 +127,7 @@ export class S3Bucket {
    */
   download(key: string, file: string, known: string | undefined): Promise<string | undefined> {
     const failed = (error: unknown): never => {
-      throw diskError('create', this.#location, file, error)
+      throw this.#owner.localFailure('create', file, error)
     }
     const take: Take<string> = async (object, allowance, call) => {
       const handle = await open(file, 'w').catch(failed)
