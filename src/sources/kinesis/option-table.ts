@@ -1,4 +1,7 @@
+import { AWS_OPTIONS } from '../../aws-options.ts'
 import type { OptionTable } from '../../options.ts'
+
+const { region, endpointUrl, ...otherAwsOptions } = AWS_OPTIONS
 
 /** Every option of the source; aliases are the spellings of qubole/roncemer, awslabs and Databricks. */
 export const KINESIS_OPTIONS = {
@@ -12,16 +15,8 @@ export const KINESIS_OPTIONS = {
     doc: 'ARN of the stream, needed for a stream of another account; its region is the signing region',
     aliases: ['kinesis.streamArn'],
   },
-  region: {
-    kind: 'text',
-    doc: 'signing region; else AWS_REGION, else the profile. endpointUrl never decides it',
-    aliases: ['regionName', 'kinesis.region', 'kinesis.kinesisRegion'],
-  },
-  endpointUrl: {
-    kind: 'text',
-    doc: 'where to send requests, for VPC endpoints and local stand-ins; independent of region',
-    aliases: ['kinesis.endpointUrl'],
-  },
+  region,
+  endpointUrl,
   startingPosition: {
     kind: 'text',
     doc: 'where a new query starts: latest, trim_horizon, earliest, at_timestamp <ISO-8601 or epoch ms>, or JSON by shard; a checkpoint always wins',
@@ -134,52 +129,7 @@ export const KINESIS_OPTIONS = {
     min: 1,
     aliases: ['kinesis.client.numRetries', 'kinesis.clientNumRetries'],
   },
-  connectTimeout: { kind: 'duration', doc: 'for opening a connection', default: '5s', min: 1 },
-  requestTimeout: {
-    kind: 'duration',
-    doc: 'for an answer to begin, and for any silence within it',
-    default: '30s',
-    min: 1,
-  },
-  awsAccessKeyId: {
-    kind: 'text',
-    doc: 'static credentials; needs awsSecretKey',
-    aliases: ['kinesis.awsAccessKeyId', 'awsAccessKey'],
-  },
-  awsSecretKey: {
-    kind: 'secret',
-    doc: 'static credentials; needs awsAccessKeyId',
-    aliases: ['kinesis.awsSecretKey', 'awsSecretAccessKey'],
-  },
-  sessionToken: {
-    kind: 'secret',
-    doc: 'of temporary static credentials',
-    aliases: ['kinesis.sessionToken', 'awsSessionToken'],
-  },
-  awsProfile: { kind: 'text', doc: 'profile of the shared AWS files; else AWS_PROFILE' },
-  awsUseInstanceProfile: {
-    kind: 'boolean',
-    doc: 'true asks the instance metadata alone; else the default chain, which ends there',
-  },
-  roleArn: {
-    kind: 'text',
-    doc: 'role to assume with the credentials above, renewed before they expire',
-    aliases: ['awsSTSRoleARN', 'kinesis.stsRoleArn'],
-  },
-  roleSessionName: {
-    kind: 'text',
-    doc: "session name of the assumed role; 'sluice' by default",
-    aliases: ['awsSTSSessionName', 'kinesis.stsSessionName'],
-  },
-  roleExternalId: { kind: 'text', doc: 'external id that the role asks for' },
-  webIdentityTokenFile: { kind: 'text', doc: 'file with the token to exchange for roleArn' },
-  stsEndpointUrl: { kind: 'text', doc: 'private endpoint of STS', aliases: ['kinesis.stsEndpointUrl'] },
-  accountIdEndpointMode: {
-    kind: 'text',
-    doc: 'disabled keeps to kinesis.<region>, the host that allow-lists and private DNS know',
-    default: 'disabled',
-    oneOf: ['disabled', 'preferred', 'required'],
-  },
+  ...otherAwsOptions,
   consumerType: {
     kind: 'text',
     doc: 'shards are polled; enhanced fan-out is not supported',

@@ -1,4 +1,5 @@
-import { type AwsOptions, checkEndpoint, parseStreamArn } from '../../aws.ts'
+import { type AwsOptions, parseStreamArn } from '../../aws.ts'
+import { awsOptions } from '../../aws-options.ts'
 import type { RetryLimits } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionsOf, parseOptions } from '../../options.ts'
@@ -67,7 +68,10 @@ export function parseKinesisOptions(given: GivenOptions): KinesisOptions {
       giveUpMs: options.maxRetryTime,
       attempts: options.maxRetries ?? Number.POSITIVE_INFINITY,
     },
-    aws: awsOf(options, stream),
+    aws: {
+      ...awsOptions(OWNER, options, regionOf(options, stream)),
+      maxSockets: options.maxParallelReads + 2,
+    },
   })
 }
 
@@ -86,44 +90,6 @@ function streamOf(options: Parsed): StreamRef {
   if (arn && arn.name !== name)
     refuse('streamName', name, `the name in streamArn (${arn.name}), or one of the two`)
   return { name, arn: arn?.arn }
-}
-
-function awsOf(options: Parsed, stream: StreamRef): AwsOptions {
-  needs(options, 'awsAccessKeyId', 'awsSecretKey')
-  needs(options, 'awsSecretKey', 'awsAccessKeyId')
-  needs(options, 'sessionToken', 'awsSecretKey')
-  needs(options, 'roleSessionName', 'roleArn')
-  needs(options, 'roleExternalId', 'roleArn')
-  needs(options, 'webIdentityTokenFile', 'roleArn')
-  needs(options, 'stsEndpointUrl', 'roleArn')
-  excludes(options, 'webIdentityTokenFile', 'awsAccessKeyId')
-  excludes(options, 'webIdentityTokenFile', 'roleExternalId')
-  excludes(options, 'awsProfile', 'awsAccessKeyId')
-  if (options.awsUseInstanceProfile) {
-    for (const other of ['awsAccessKeyId', 'awsProfile', 'webIdentityTokenFile'] as const) {
-      excludes(options, 'awsUseInstanceProfile', other)
-    }
-  }
-  if (options.endpointUrl !== undefined) checkEndpoint(OWNER, 'endpointUrl', options.endpointUrl)
-  if (options.stsEndpointUrl !== undefined) checkEndpoint(OWNER, 'stsEndpointUrl', options.stsEndpointUrl)
-  return {
-    region: regionOf(options, stream),
-    endpointUrl: options.endpointUrl,
-    profile: options.awsProfile,
-    accessKeyId: options.awsAccessKeyId,
-    secretAccessKey: options.awsSecretKey,
-    sessionToken: options.sessionToken,
-    roleArn: options.roleArn,
-    roleSessionName: options.roleSessionName,
-    roleExternalId: options.roleExternalId,
-    stsEndpointUrl: options.stsEndpointUrl,
-    webIdentityTokenFile: options.webIdentityTokenFile,
-    instanceProfile: options.awsUseInstanceProfile,
-    accountIdEndpointMode: options.accountIdEndpointMode as AwsOptions['accountIdEndpointMode'],
-    connectTimeoutMs: options.connectTimeout,
-    requestTimeoutMs: options.requestTimeout,
-    maxSockets: options.maxParallelReads + 2,
-  }
 }
 
 /** A stream lies in the region of its ARN and nowhere else; asking another one would say that it does not exist. */
@@ -155,21 +121,6 @@ function intervalOf(options: Parsed): number {
   return idle
     ? Math.max(options.fetchInterval, options.idleTimeBetweenReadsInMs ?? 1000)
     : options.fetchInterval
-}
-
-function needs(options: Parsed, given: keyof Parsed, missing: keyof Parsed): void {
-  if (options[given] === undefined || options[missing] !== undefined) return
-  throw new SluiceError('OPTION_MISSING', {
-    owner: OWNER,
-    option: missing,
-    doc: `${KINESIS_OPTIONS[missing].doc}; ${given} is given`,
-  })
-}
-
-function excludes(options: Parsed, one: keyof Parsed, other: keyof Parsed): void {
-  if (options[one] === undefined || options[other] === undefined) return
-  const spec: { readonly kind: string } = KINESIS_OPTIONS[one]
-  refuse(one, spec.kind === 'secret' ? '***' : String(options[one]), `${one} or ${other}, not both`)
 }
 
 function refuse(option: string, value: string | number, expected: string): never {
