@@ -176,6 +176,16 @@ export const ERRORS = {
     retriable: false,
   },
   // sinks into files and databases
+  FORMAT_NAME: {
+    what: "'{format}' cannot be the name of a {kind} of your own: {reason}",
+    help: 'register it under another name',
+    retriable: false,
+  },
+  SINK_STOPPED: {
+    what: 'the sink {sink} was waiting to write batch {batch} when the query was stopped: {reason}',
+    help: 'nothing is lost: the same batch comes again at the next start',
+    retriable: true,
+  },
   SINK_PATH: {
     what: "'{path}' cannot be the target of the sink {sink}: {reason}",
     help: 'give {expected}',

@@ -3,7 +3,6 @@ import type { GivenOptions, OptionValue } from '../options.ts'
 import { type Payload, type PayloadSchema, parsePayload, splitPayloadOptions } from '../plan/payload.ts'
 import { payloadSchema } from '../plan/payload-stage.ts'
 import { parseSchemaText } from '../plan/schema-text.ts'
-import { sourceFormat } from '../sources/index.ts'
 import type { SourceFormat } from '../sources/source.ts'
 import { DataFrame } from './dataframe.ts'
 import type { SessionContext } from './session-context.ts'
@@ -77,8 +76,8 @@ export class DataStreamReader {
   }
 
   #load(part: Payload['part']): DataFrame {
-    const { clock, log, openers } = this.#context
-    const format = typeof this.#format === 'string' ? sourceFormat(this.#format) : this.#format
+    const { clock, log, openers, sources } = this.#context
+    const format = typeof this.#format === 'string' ? sources.get(this.#format) : this.#format
     const options = splitPayloadOptions(this.#options)
     const source = { options: options.source, clock, log }
     const description = format.describe(source)

@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.ts'
 import type { Connection, Database } from '../duckdb.ts'
+import type { Formats } from '../formats.ts'
 import type { Logger } from '../log.ts'
 import type { Analysis } from '../plan/analysis.ts'
 import type { Draft, SqlDraft } from '../plan/draft.ts'
 import { lex } from '../plan/lex.ts'
 import type { StreamInput } from '../plan/plan.ts'
-import type { Source } from '../sources/source.ts'
+import type { SinkFormat } from '../sinks/sink.ts'
+import type { Source, SourceFormat } from '../sources/source.ts'
 import type { StreamingQueries } from './streaming-queries.ts'
 
 /** What the objects of one session share. */
@@ -17,6 +19,8 @@ export interface SessionContext {
   readonly clock: Clock
   readonly log: Logger
   readonly streams: StreamingQueries
+  readonly sources: Formats<SourceFormat>
+  readonly sinks: Formats<SinkFormat>
   /** Temporary views by lower-case name. */
   readonly views: Map<string, Draft>
   /** How to open what `load()` described. */

@@ -8,6 +8,10 @@ import { BATCH_TIME } from '../plan/rules/batch-time.ts'
 import { TEXT_OF_MACRO } from '../plan/rules/blob-as-text.ts'
 import { WINDOW_MACROS } from '../plan/rules/event-time-windows.ts'
 import { SCHEMA_OF_JSON_MACRO } from '../plan/rules/from-json.ts'
+import { sinkFormats } from '../sinks/index.ts'
+import type { SinkFormat } from '../sinks/sink.ts'
+import { sourceFormats } from '../sources/index.ts'
+import type { SourceFormat } from '../sources/source.ts'
 import { DataFrame } from './dataframe.ts'
 import type { StreamingQuery } from './query.ts'
 import { DataStreamReader } from './reader.ts'
@@ -44,6 +48,8 @@ export class Session {
       clock: options.clock ?? systemClock,
       log: options.log ?? defaultLogger(),
       streams: new StreamingQueries(),
+      sources: sourceFormats(),
+      sinks: sinkFormats(),
       views: new Map(),
       openers: new WeakMap(),
     })
@@ -57,6 +63,30 @@ export class Session {
   /** The queries of this session. */
   get streams(): StreamingQueries {
     return this.#context.streams
+  }
+
+  /**
+   * Makes a source of your own known to `.format(name)` and `CREATE STREAM … USING name` in this session, in any case.
+   *
+   * @throws FORMAT_NAME for a name that a source has already
+   */
+  registerSource(name: string, source: Omit<SourceFormat, 'name'>): void {
+    this.#context.sources.add({
+      name,
+      schema: (context) => source.schema(context),
+      describe: (context) => source.describe(context),
+      open: (context) => source.open(context),
+    })
+  }
+
+  /**
+   * Makes a sink of your own known to `.format(name)` and `CREATE SINK … USING name` in this session, in any case.
+   *
+   * @throws FORMAT_NAME for a name that a sink has already
+   */
+  registerSink(name: string, sink: Omit<SinkFormat, 'name'>): void {
+    const { modes, guarantee, options } = sink
+    this.#context.sinks.add({ name, modes, guarantee, options, open: (context) => sink.open(context) })
   }
 
   /**

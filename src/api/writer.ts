@@ -11,8 +11,7 @@ import { incremental } from '../plan/incremental.ts'
 import { isStreaming } from '../plan/plan.ts'
 import { type ForeachWriter, foreachFormat } from '../sinks/foreach.ts'
 import { type ForeachBatch, foreachBatchFormat } from '../sinks/foreach-batch.ts'
-import { sinkFormat } from '../sinks/index.ts'
-import type { SinkFormat } from '../sinks/sink.ts'
+import type { Guarantee, SinkFormat } from '../sinks/sink.ts'
 import { StreamingQuery } from './query.ts'
 import type { SessionContext } from './session-context.ts'
 
@@ -57,6 +56,13 @@ export const QUERY_OPTIONS = {
     doc: 'event times further than this after the time of the batch do not move the watermark; without it all do',
   },
 } as const satisfies OptionTable
+
+const GUARANTEES: Readonly<Record<Guarantee, string>> = {
+  'exactly-once': 'exactly-once: a batch that comes again after a crash has one effect',
+  'at-least-once':
+    'at-least-once: a batch that comes again after a crash is written again, with the same batch id',
+  none: 'no guarantee: a batch that comes again after a crash is shown or left out again',
+}
 
 interface Settings {
   readonly format: SinkFormat | string | undefined
@@ -116,9 +122,9 @@ export class DataStreamWriter {
     return this.#settings.queryName
   }
 
-  /** The sink: `console`, `memory`, `noop`. */
-  format(name: string): DataStreamWriter {
-    return this.#with({ format: name })
+  /** The sink by its name, such as `parquet`, or one of your own. */
+  format(format: string | SinkFormat): DataStreamWriter {
+    return this.#with({ format })
   }
 
   /** An option of the sink, or of the query: `checkpointLocation`. Names are compared without regard to case. */
@@ -156,7 +162,7 @@ export class DataStreamWriter {
   }
 
   async #launch(): Promise<StreamingQuery> {
-    const { openers, database, clock, log } = this.#context
+    const { openers, database, clock, log, sinks } = this.#context
     const { outputMode, trigger, queryName } = this.#settings
     const { format, program, settings, sinkOptions, checkpointOptions, explanation } = await this.#prepare()
     const execution = await launch({
@@ -173,13 +179,23 @@ export class DataStreamWriter {
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
       maxAheadMs: settings.watermarkMaxAhead,
       openSource: (input) => openers.get(input)!(),
-      openSink: (schema, queryId) =>
-        format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log }),
-      openBadRecords: (path, source, schema, queryId) => {
+      openSink: (schema, queryId, stop) =>
+        format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log, clock, stop }),
+      openBadRecords: (path, source, schema, queryId, stop) => {
         // Queries and sources apart, so that several can share the path that their streams name.
         const directory = `${path.replace(/\/+$/, '')}/query=${queryId}/source=${source}`
         const options = new Map([['path', directory]])
-        return sinkFormat('parquet').open({ options, queryId, queryName, outputMode: 'append', schema, log })
+        const context = {
+          options,
+          queryId,
+          queryName,
+          outputMode: 'append',
+          schema,
+          log,
+          clock,
+          stop,
+        } as const
+        return sinks.get('parquet').open(context)
       },
       clock,
       log,
@@ -209,13 +225,14 @@ export class DataStreamWriter {
     const program = await incremental(plan, outputMode, analysis)
     const explanation =
       `== Plan ==\n${await explainPlan(plan, analysis)}\n\n` +
-      `== Stages, ${outputMode} mode ==\n${explainProgram(program)}\n`
+      `== Stages, ${outputMode} mode ==\n${explainProgram(program)}\n\n` +
+      `== Sink ==\n${format.name}, ${outputMode} mode, ${GUARANTEES[format.guarantee]}\n`
     return { format, program, settings, sinkOptions: others, checkpointOptions: checkpoint, explanation }
   }
 
   #format(): SinkFormat {
     const { format } = this.#settings
-    return typeof format === 'object' ? format : sinkFormat(format ?? '')
+    return typeof format === 'object' ? format : this.#context.sinks.get(format ?? '')
   }
 
   #with(changes: Partial<Settings>): DataStreamWriter {

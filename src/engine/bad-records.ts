@@ -5,7 +5,13 @@ import type { Sink } from '../sinks/sink.ts'
 import type { Stages } from './stages.ts'
 
 /** Opens the sink of one source's bad records; `source` counts from 0. */
-export type OpenBadRecords = (path: string, source: number, schema: Schema, queryId: string) => Promise<Sink>
+export type OpenBadRecords = (
+  path: string,
+  source: number,
+  schema: Schema,
+  queryId: string,
+  stop: AbortSignal,
+) => Promise<Sink>
 
 /**
  * What becomes of records that do not fit the schema of their stream: they are counted in every batch, end the query

@@ -40,7 +40,8 @@ export interface Launch {
   readonly watermarkPolicy: WatermarkPolicy
   readonly maxAheadMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
-  readonly openSink: (schema: Schema, queryId: string) => Promise<Sink>
+  /** `stop` aborts when the query is asked to stop. */
+  readonly openSink: (schema: Schema, queryId: string, stop: AbortSignal) => Promise<Sink>
   readonly openBadRecords: OpenBadRecords
   readonly clock: Clock
   readonly log: Logger
@@ -52,6 +53,7 @@ export interface Launch {
  */
 export async function launch(query: Launch): Promise<StreamExecution> {
   const { program, clock, log } = query
+  const stopping = new AbortController()
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step()
@@ -84,7 +86,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     })
     closing.push(() => checkpoint.close())
     const id = checkpoint.queryId
-    const sink = await query.openSink(program.schema, id)
+    const sink = await query.openSink(program.schema, id, stopping.signal)
     closing.push(() => sink.close())
     const watermarkMs = checkpoint.lastIntent?.watermarkMs ?? null
     const stages = await Stages.prepare(query.database, program, watermarkMs, async (operator) =>
@@ -94,7 +96,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     const badRecords = await BadRecords.open(
       program,
       stages,
-      (path, source, schema) => query.openBadRecords(path, source, schema, id),
+      (path, source, schema) => query.openBadRecords(path, source, schema, id, stopping.signal),
       (opened) => closing.push(() => opened.close()),
     )
     const parts = { sources, stages, badRecords, sink, checkpoint, clock, log }
@@ -116,6 +118,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       sources,
       sink,
       stopMarker,
+      stopping,
       clock,
       log,
       close,

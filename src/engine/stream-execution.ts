@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { reasonOf, SluiceError } from '../errors.ts'
+import { hasCode, reasonOf, SluiceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { BatchReport, MicroBatches } from './micro-batch.ts'
 import { type Progress, perSecond, progressChannel, RECENT_PROGRESS_MAX, type Status } from './progress.ts'
@@ -20,6 +20,8 @@ export interface Execution {
   readonly sources: readonly { readonly description: string; pinEnd(): Promise<void> }[]
   readonly sink: { readonly description: string }
   readonly stopMarker: Pick<StopMarker, 'path' | 'isThere'> | undefined
+  /** Aborted to stop the query; what waits for something ends its wait then. */
+  readonly stopping: AbortController
   readonly clock: Clock
   readonly log: Logger
   /** Closes everything the query holds; called once, however it ends. */
@@ -39,7 +41,7 @@ interface Waiter {
  */
 export class StreamExecution {
   readonly #parts: Execution
-  readonly #stopping = new AbortController()
+  readonly #stopping: AbortController
   readonly #terminated: Promise<void>
   readonly #recent: Progress[] = []
   #exception: SluiceError | undefined
@@ -54,6 +56,7 @@ export class StreamExecution {
 
   constructor(parts: Execution) {
     this.#parts = parts
+    this.#stopping = parts.stopping
     this.#terminated = this.#runToEnd()
   }
 
@@ -118,7 +121,12 @@ export class StreamExecution {
     try {
       await this.#run()
     } catch (error) {
-      this.#fail(error)
+      // The sink gave up waiting because it was asked to: the batch comes again at the next start.
+      if (this.#stopping.signal.aborted && hasCode(error, 'SINK_STOPPED')) {
+        this.#parts.log.info({ reason: error.message }, 'stopped before the last batch was written')
+      } else {
+        this.#fail(error)
+      }
     }
     // Nothing more is to be stopped: whoever waits for that need not wait any longer.
     this.#stopping.abort()

@@ -1,5 +1,4 @@
-import { SluiceError } from '../errors.ts'
-import { didYouMean } from '../options.ts'
+import { Formats } from '../formats.ts'
 import { consoleFormat } from './console.ts'
 import { duckdbFormat } from './duckdb/format.ts'
 import { fileFormat } from './file/format.ts'
@@ -17,16 +16,12 @@ export const SINKS: Readonly<Record<string, SinkFormat>> = Object.freeze({
   parquet: fileFormat('parquet'),
   json: fileFormat('json'),
   csv: fileFormat('csv'),
-  duckdb: duckdbFormat(),
-  kinesis: kinesisFormat(),
-  http: httpFormat(),
+  duckdb: duckdbFormat,
+  kinesis: kinesisFormat,
+  http: httpFormat,
 })
 
-/** @throws FORMAT_UNKNOWN */
-export function sinkFormat(name: string): SinkFormat {
-  const known = Object.keys(SINKS)
-  // Not SINKS[name] alone: every object also answers to `constructor`.
-  const format = known.includes(name.toLowerCase()) ? SINKS[name.toLowerCase()] : undefined
-  if (format) return format
-  throw new SluiceError('FORMAT_UNKNOWN', { kind: 'sink', format: name, hint: didYouMean(name, known) })
+/** The sinks of one session, to which its user can add. */
+export function sinkFormats(): Formats<SinkFormat> {
+  return new Formats('sink', SINKS)
 }

@@ -1,4 +1,5 @@
 import type { Schema } from '../batch.ts'
+import type { Clock } from '../clock.ts'
 import type { Relation } from '../duckdb.ts'
 import type { Logger } from '../log.ts'
 import type { GivenOptions, OptionTable } from '../options.ts'
@@ -35,9 +36,16 @@ export interface SinkContext {
   /** Of the rows to come. */
   readonly schema: Schema
   readonly log: Logger
+  /** For every wait and every timeout. */
+  readonly clock: Clock
+  /**
+   * Aborts when the query is asked to stop. Until then a write may wait for as long as its options say; from then on
+   * it gives up waiting (`SINK_STOPPED`) and leaves the batch to the next start.
+   */
+  readonly stop: AbortSignal
 }
 
-/** An entry of the registry. What is data here is what `docs/sinks.md` lists. */
+/** A sink by its name. What is data here is what `docs/sinks.md` lists. */
 export interface SinkFormat {
   readonly name: string
   readonly modes: readonly OutputMode[]

@@ -1,5 +1,4 @@
-import { SluiceError } from '../errors.ts'
-import { didYouMean } from '../options.ts'
+import { Formats } from '../formats.ts'
 import { kinesisFormat } from './kinesis/format.ts'
 import { nexmarkFormat } from './nexmark/format.ts'
 import { rateFormat } from './rate.ts'
@@ -14,13 +13,7 @@ export const SOURCES: Readonly<Record<string, SourceFormat>> = Object.freeze({
   rate: rateFormat,
 })
 
-/** @throws FORMAT_UNKNOWN */
-export function sourceFormat(name: string): SourceFormat {
-  const format = SOURCES[name.toLowerCase()]
-  if (format) return format
-  throw new SluiceError('FORMAT_UNKNOWN', {
-    kind: 'source',
-    format: name,
-    hint: didYouMean(name, Object.keys(SOURCES)),
-  })
+/** The sources of one session, to which its user can add. */
+export function sourceFormats(): Formats<SourceFormat> {
+  return new Formats('source', SOURCES)
 }

@@ -83,7 +83,7 @@ sinkConformance('csv', () => {
 sinkConformance('duckdb', () => {
   const path = join(temporaryDirectory(), 'out.duckdb')
   return {
-    format: duckdbFormat(),
+    format: duckdbFormat,
     options: { path, table: 'results' },
     commitsItself: true,
     contents: async (connection) => {
@@ -103,7 +103,7 @@ let streams = 0
 sinkConformance('kinesis', () => {
   const streamName = `out-${streams++}`
   double.createStream(streamName)
-  const { format, schema } = remembering(asRecords(kinesisFormat()))
+  const { format, schema } = remembering(asRecords(kinesisFormat))
   return {
     format,
     options: {
@@ -135,7 +135,7 @@ after(() => webhook.close().closeAllConnections())
 
 sinkConformance('http', () => {
   const place = `/${hooks++}`
-  const { format, schema } = remembering(httpFormat())
+  const { format, schema } = remembering(httpFormat)
   return {
     format,
     options: { url: `http://127.0.0.1:${(webhook.address() as AddressInfo).port}${place}` },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { type Connection, Database, Relation, type Row } from '../../src/duckdb.ts'
 import { SluiceError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -22,16 +23,20 @@ export interface SinkUnderTest {
 /** A database of its own, and relations out of SQL. */
 export class Bench {
   readonly connection: Connection
+  readonly clock: Clock
+  /** Aborted, it is as if the queries of the sinks were asked to stop. */
+  readonly stopping = new AbortController()
   readonly #database: Database
 
-  private constructor(database: Database, connection: Connection) {
+  private constructor(database: Database, connection: Connection, clock: Clock) {
+    this.clock = clock
     this.#database = database
     this.connection = connection
   }
 
-  static async open(): Promise<Bench> {
+  static async open(clock = systemClock): Promise<Bench> {
     const database = await Database.open()
-    return new Bench(database, await database.connect())
+    return new Bench(database, await database.connect(), clock)
   }
 
   async relation(sql: string): Promise<Relation> {
@@ -56,6 +61,8 @@ export class Bench {
       outputMode: mode,
       schema: await this.connection.describe(sql),
       log: silentLogger,
+      clock: this.clock,
+      stop: this.stopping.signal,
     })
   }
 

@@ -63,6 +63,8 @@ test('names cannot drive the terminal either', async () => {
     outputMode: 'append',
     schema: [],
     log: silentLogger,
+    clock: bench.clock,
+    stop: bench.stopping.signal,
   })
   await bench.write(sink, 0, 'SELECT 1 AS "a\u001b[2J"')
   bench.close()

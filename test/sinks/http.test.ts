@@ -4,9 +4,12 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { after, beforeEach, test } from 'node:test'
-import type { Logger } from '../../src/log.ts'
+import { Session } from '../../src/api/session.ts'
+import { type Logger, silentLogger } from '../../src/log.ts'
 import { httpFormat } from '../../src/sinks/http/format.ts'
+import { MemoryStream } from '../../src/sources/memory.ts'
 import { Bench } from '../conformance/sink.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
 
 interface Received {
   readonly url: string | undefined
@@ -29,7 +32,7 @@ const server: Server = createServer(async (request, response) => {
 await once(server, 'listening')
 const bench = await Bench.open()
 
-const format = httpFormat()
+const format = httpFormat
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook?key=s3cret`
 const quick = { retryInterval: 1, maxRetryInterval: 2 }
 const status =
@@ -154,6 +157,8 @@ test('a row that is at fault is found by halving, and the others are delivered',
   const context = {
     queryId: 'q',
     queryName: 'n',
+    clock: bench.clock,
+    stop: bench.stopping.signal,
     outputMode: 'append',
     schema: [{ name: 'i', type: 'BIGINT' }],
   } as const
@@ -165,6 +170,41 @@ test('a row that is at fault is found by halving, and the others are delivered',
   assert.equal(warnings.length, 1)
   assert.match(JSON.stringify(warnings), /"rows":"5-5","batch":2/)
   await assert.rejects(write(sql), { code: 'SINK_HTTP_REFUSED', message: /rows 5-5 of batch 0: HTTP 422/ })
+})
+
+test('a query that is stopped while its sink waits ends at once, and the batch comes again at the next start', async () => {
+  const session = await Session.create({ log: silentLogger })
+  const stream = new MemoryStream({ i: 'BIGINT' })
+  const options = { url, retryInterval: '1h', maxRetryInterval: '1h', maxRetryTime: '10h' }
+  const start = () =>
+    session.readStream
+      .format(stream)
+      .load()
+      .writeStream.format('http')
+      .options({ ...options, checkpointLocation })
+      .start()
+  const checkpointLocation = temporaryDirectory()
+  stream.add({ i: 1n })
+  const refused = new Promise<void>((resolve) => {
+    answer = (received, response) => {
+      status(503)(received, response)
+      response.once('close', resolve)
+    }
+  })
+  const stopped = await start()
+  await refused
+  await stopped.stop()
+  assert.equal(stopped.exception, undefined)
+  assert.equal(stopped.lastProgress, undefined)
+  answer = status(200)
+  requests = []
+  const again = await start()
+  await again.processAllAvailable()
+  assert.deepEqual(
+    requests.map(({ headers }) => headers['idempotency-key']),
+    [`${stopped.id}/0/0-0`],
+  )
+  await session.close()
 })
 
 test('what is not the fault of the rows fails at once, and a redirect is not followed', async () => {

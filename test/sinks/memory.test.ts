@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Session } from '../../src/api/session.ts'
+import { systemClock } from '../../src/clock.ts'
 import { Database, Relation } from '../../src/duckdb.ts'
 import { type Logger, silentLogger } from '../../src/log.ts'
 import { memoryFormat } from '../../src/sinks/memory.ts'
@@ -15,6 +16,8 @@ const CONTEXT: SinkContext = {
   outputMode: 'append',
   schema: [{ name: 'i', type: 'INTEGER' }],
   log: silentLogger,
+  clock: systemClock,
+  stop: new AbortController().signal,
 }
 
 test('the table of a running query can be queried', async () => {

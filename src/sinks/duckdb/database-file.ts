@@ -24,14 +24,16 @@ const LOCKED = /could not set lock|conflicting lock|unique file handle conflict/
 export class DatabaseFile {
   readonly #target: TableTarget
   readonly #clock: Clock
+  readonly #stop: AbortSignal
   /** Under which the file is attached. */
   readonly #alias: string
   #path: string | undefined
   #isAttached = false
 
-  constructor(target: TableTarget, clock: Clock) {
+  constructor(target: TableTarget, clock: Clock, stop: AbortSignal) {
     this.#target = target
     this.#clock = clock
+    this.#stop = stop
     this.#alias = `sluice_sink_${clock.uuid()}`
   }
 
@@ -46,11 +48,12 @@ export class DatabaseFile {
   /**
    * Works on the file.
    *
+   * @param batch for messages
    * @param work gets the name under which the file is attached
-   * @throws SINK_LOCKED, SINK_PATH
+   * @throws SINK_LOCKED, SINK_STOPPED, SINK_PATH
    */
-  async use(connection: Connection, work: (catalog: string) => Promise<void>): Promise<void> {
-    const attached = this.#isAttached ? this.#alias : await this.#acquire(connection)
+  async use(connection: Connection, batch: number, work: (catalog: string) => Promise<void>): Promise<void> {
+    const attached = this.#isAttached ? this.#alias : await this.#acquire(connection, batch)
     let isDone = false
     try {
       await work(attached)
@@ -67,7 +70,8 @@ export class DatabaseFile {
   }
 
   /** Waits until nobody else has the file, and attaches it; a name by which the session knows it already will do. */
-  async #acquire(connection: Connection): Promise<string> {
+  async #acquire(connection: Connection, batch: number): Promise<string> {
+    const { description: sink } = this.#target
     const path = await this.#realPath()
     const deadline = this.#clock.monotonic() + this.#target.lockTimeoutMs
     for (;;) {
@@ -76,10 +80,10 @@ export class DatabaseFile {
       const reason = inUse.has(path) ? 'another sink of this process' : await this.#attach(connection, path)
       if (reason === undefined) return this.#alias
       if (this.#clock.monotonic() >= deadline) {
-        const { description: sink } = this.#target
         throw new SluiceError('SINK_LOCKED', { sink, path: this.#target.path, reason })
       }
-      await this.#clock.sleep(LOCK_POLL_MS * (0.5 + this.#clock.random()))
+      await this.#clock.sleep(LOCK_POLL_MS * (0.5 + this.#clock.random()), this.#stop)
+      if (this.#stop.aborted) throw new SluiceError('SINK_STOPPED', { sink, batch, reason })
     }
   }
 

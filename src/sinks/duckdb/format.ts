@@ -1,4 +1,3 @@
-import { type Clock, systemClock } from '../../clock.ts'
 import { type Connection, quoted, type Relation } from '../../duckdb.ts'
 import { SluiceError } from '../../errors.ts'
 import type { Sink, SinkContext, SinkFormat } from '../sink.ts'
@@ -9,20 +8,18 @@ import { INCOMING, TableWriter } from './table-writer.ts'
 /**
  * A table in a DuckDB file: append adds rows, update replaces those of the same key, complete replaces all.
  */
-export function duckdbFormat(clock: Clock = systemClock): SinkFormat {
-  return Object.freeze({
-    name: 'duckdb',
-    modes: ['append', 'update', 'complete'],
-    guarantee: 'exactly-once',
-    options: DUCKDB_OPTIONS,
-    open: async (context) => openSink(context, clock),
-  } satisfies SinkFormat)
-}
+export const duckdbFormat: SinkFormat = Object.freeze({
+  name: 'duckdb',
+  modes: ['append', 'update', 'complete'],
+  guarantee: 'exactly-once',
+  options: DUCKDB_OPTIONS,
+  open: openSink,
+} satisfies SinkFormat)
 
-async function openSink(context: SinkContext, clock: Clock): Promise<Sink> {
-  const { queryId, outputMode: mode } = context
+async function openSink(context: SinkContext): Promise<Sink> {
+  const { queryId, outputMode: mode, clock, stop } = context
   const target = parseDuckdbOptions(context.options, mode, context.schema)
-  const file = new DatabaseFile(target, clock)
+  const file = new DatabaseFile(target, clock, stop)
   await file.inspect()
   /** The sink's own: the batch must be durable before it is committed, and so before the query's transaction ends. */
   let own: Connection | undefined
@@ -35,7 +32,9 @@ async function openSink(context: SinkContext, clock: Clock): Promise<Sink> {
       try {
         await takeIn(rows, connection)
         const batch = { queryId, batchId, mode, schema: rows.schema }
-        await file.use(connection, (catalog) => new TableWriter(connection, catalog, target).write(batch))
+        await file.use(connection, batchId, (catalog) =>
+          new TableWriter(connection, catalog, target).write(batch),
+        )
         await connection.run(`DROP TABLE temp.main.${INCOMING}`)
       } catch (error) {
         throw failure(target.description, batchId, error)

@@ -1,8 +1,6 @@
 import { Backoff } from '../../backoff.ts'
-import { type Clock, systemClock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
-import type { Logger } from '../../log.ts'
-import type { SinkFormat } from '../sink.ts'
+import type { SinkContext, SinkFormat } from '../sink.ts'
 import { HTTP_OPTIONS, type HttpOptions, parseHttpOptions } from './options.ts'
 import { bodyOf, halvesOf, nameOf, type Origin, type Part, partsOf } from './payload.ts'
 import { type Answer, post } from './post.ts'
@@ -10,51 +8,49 @@ import { type Answer, post } from './post.ts'
 /**
  * Posts the rows to a URL, some at a time, each request with a key by which the receiver can tell a repeat.
  */
-export function httpFormat(clock: Clock = systemClock): SinkFormat {
-  return Object.freeze({
-    name: 'http',
-    modes: ['append', 'update', 'complete'],
-    guarantee: 'at-least-once',
-    options: HTTP_OPTIONS,
-    open: async ({ options: given, queryId, log }) => {
-      const options = parseHttpOptions(given)
-      const webhook = new Webhook(options, clock, log)
-      const limits = { rows: options.rowsPerRequest, bytes: options.payloadBytes }
-      const description = `http[${options.place}]`
-      return {
-        description,
-        guarantee: 'at-least-once',
-        write: async (batch, rows) => {
-          const tooLarge = (row: number, bytes: number) => {
-            const reason = `it has ${bytes} bytes as JSON, which is too much for maxPayloadBytes`
-            return new SluiceError('SINK_ROW', { sink: description, row, batch, reason })
-          }
-          for await (const part of partsOf(rows, limits, tooLarge)) {
-            await webhook.deliver(part, { queryId, batchId: batch })
-          }
-        },
-        close: async () => undefined,
-      }
-    },
-  } satisfies SinkFormat)
-}
+export const httpFormat: SinkFormat = Object.freeze({
+  name: 'http',
+  modes: ['append', 'update', 'complete'],
+  guarantee: 'at-least-once',
+  options: HTTP_OPTIONS,
+  open: async (context) => {
+    const options = parseHttpOptions(context.options)
+    const description = `http[${options.place}]`
+    const webhook = new Webhook(description, options, context)
+    const limits = { rows: options.rowsPerRequest, bytes: options.payloadBytes }
+    return {
+      description,
+      guarantee: 'at-least-once',
+      write: async (batchId, rows) => {
+        const tooLarge = (row: number, bytes: number) => {
+          const reason = `it has ${bytes} bytes as JSON, which is too much for maxPayloadBytes`
+          return new SluiceError('SINK_ROW', { sink: description, row, batch: batchId, reason })
+        }
+        for await (const part of partsOf(rows, limits, tooLarge)) {
+          await webhook.deliver(part, { queryId: context.queryId, batchId })
+        }
+      },
+      close: async () => undefined,
+    }
+  },
+} satisfies SinkFormat)
 
 /** The receiver of parts. */
 class Webhook {
+  readonly #description: string
   readonly #options: HttpOptions
-  readonly #clock: Clock
-  readonly #log: Logger
+  readonly #context: SinkContext
 
-  constructor(options: HttpOptions, clock: Clock, log: Logger) {
+  constructor(description: string, options: HttpOptions, context: SinkContext) {
+    this.#description = description
     this.#options = options
-    this.#clock = clock
-    this.#log = log
+    this.#context = context
   }
 
   /**
    * Sends a part until it is taken. One that is refused for its rows is halved, down to the row that is at fault.
    *
-   * @throws SINK_HTTP_REFUSED, SINK_HTTP_UNAVAILABLE
+   * @throws SINK_HTTP_REFUSED, SINK_HTTP_UNAVAILABLE, SINK_STOPPED
    */
   async deliver(part: Part, origin: Origin): Promise<void> {
     const answer = await this.#send(part, origin)
@@ -65,7 +61,7 @@ class Webhook {
     if (part.rows.length > 1) {
       for (const half of halvesOf(part)) await this.deliver(half, origin)
     } else if (dropsRefused) {
-      this.#log.warn(params, 'a row was refused and left out')
+      this.#context.log.warn(params, 'a row was refused and left out')
     } else {
       throw new SluiceError('SINK_HTTP_REFUSED', params)
     }
@@ -80,18 +76,21 @@ class Webhook {
       body: bodyOf(part, origin),
       timeoutMs,
     }
-    const backoff = new Backoff(this.#clock, retry)
+    const { clock, stop } = this.#context
+    const backoff = new Backoff(clock, retry)
     for (;;) {
-      const answer = await post(request, this.#clock)
+      const answer = await post(request, clock)
       if (answer.kind !== 'failed') return answer
+      const { reason } = answer
+      const batch = origin.batchId
       const exhausted = backoff.failed(answer.retryAfterMs)
       if (exhausted) {
-        const { reason } = answer
         const seconds = exhausted.exhaustedAfterSeconds
-        const params = { url: place, rows: nameOf(part), batch: origin.batchId, reason, seconds }
+        const params = { url: place, rows: nameOf(part), batch, reason, seconds }
         throw new SluiceError('SINK_HTTP_UNAVAILABLE', params)
       }
-      await this.#clock.sleep(backoff.waitMs)
+      await clock.sleep(backoff.waitMs, stop)
+      if (stop.aborted) throw new SluiceError('SINK_STOPPED', { sink: this.#description, batch, reason })
     }
   }
 }

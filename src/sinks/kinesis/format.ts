@@ -1,5 +1,4 @@
 import { connectKinesis } from '../../aws.ts'
-import { type Clock, systemClock } from '../../clock.ts'
 import type { Relation } from '../../duckdb.ts'
 import type { SinkFormat } from '../sink.ts'
 import { type Entry, EntryReader, type Origin } from './entries.ts'
@@ -13,32 +12,30 @@ import { SHARD_BYTES_A_SECOND, ShardPace } from './shard-pace.ts'
  * Rows become records of a stream: `data` and `partitionKey`, and `explicitHashKey` if there is one. A batch that
  * comes again is sent again; `provenance` lets readers drop what they have.
  */
-export function kinesisFormat(clock: Clock = systemClock): SinkFormat {
-  return Object.freeze({
-    name: 'kinesis',
-    modes: ['append', 'update', 'complete'],
-    guarantee: 'at-least-once',
-    options: KINESIS_SINK_OPTIONS,
-    open: async ({ options, schema, queryId, log }) => {
-      const { stream, provenance, limits, paceShards, retry, aws } = parseKinesisSinkOptions(options)
-      const description = `kinesis[${stream.name}]`
-      const reader = new EntryReader(description, schema, provenance)
-      const port = new PutPort(connectKinesis(OWNER, aws), stream, aws.endpointUrl)
-      const pace = paceShards ? new ShardPace(port, clock) : NO_PACE
-      const bytes = paceShards ? Math.min(limits.bytes, SHARD_BYTES_A_SECOND) : limits.bytes
-      const parts: SenderParts = { port, pace, retry, clock, log }
-      return {
-        description,
-        guarantee: 'at-least-once',
-        write: async (batchId, rows) => {
-          const requests = requestsOf(entriesOf(reader, rows, { queryId, batchId }), { ...limits, bytes })
-          await inParallel(requests, limits.parallel, (request) => send(parts, request))
-        },
-        close: async () => port.close(),
-      }
-    },
-  } satisfies SinkFormat)
-}
+export const kinesisFormat: SinkFormat = Object.freeze({
+  name: 'kinesis',
+  modes: ['append', 'update', 'complete'],
+  guarantee: 'at-least-once',
+  options: KINESIS_SINK_OPTIONS,
+  open: async ({ options, schema, queryId, log, clock, stop }) => {
+    const { stream, provenance, limits, paceShards, retry, aws } = parseKinesisSinkOptions(options)
+    const description = `kinesis[${stream.name}]`
+    const reader = new EntryReader(description, schema, provenance)
+    const port = new PutPort(connectKinesis(OWNER, aws), stream, aws.endpointUrl)
+    const pace = paceShards ? new ShardPace(port, clock, stop) : NO_PACE
+    const bytes = paceShards ? Math.min(limits.bytes, SHARD_BYTES_A_SECOND) : limits.bytes
+    const parts: SenderParts = { sink: description, port, pace, retry, clock, stop, log }
+    return {
+      description,
+      guarantee: 'at-least-once',
+      write: async (batchId, rows) => {
+        const requests = requestsOf(entriesOf(reader, rows, { queryId, batchId }), { ...limits, bytes })
+        await inParallel(requests, limits.parallel, (request) => send(parts, request, batchId))
+      },
+      close: async () => port.close(),
+    }
+  },
+} satisfies SinkFormat)
 
 async function* entriesOf(reader: EntryReader, rows: Relation, origin: Origin): AsyncGenerator<Entry> {
   let index = 0

@@ -7,28 +7,32 @@ import type { Outcome, PutPort } from './put-port.ts'
 
 /** When records may be sent, and what there is to learn from where they went. */
 export interface Pace {
-  wait(entries: readonly Entry[]): Promise<void>
+  /** @returns false when the query is being stopped before there is room */
+  wait(entries: readonly Entry[]): Promise<boolean>
   learn(entries: readonly Entry[], outcomes: readonly Outcome[]): void
 }
 
 /** As fast as the stream takes them. */
-export const NO_PACE: Pace = { wait: async () => undefined, learn: () => undefined }
+export const NO_PACE: Pace = { wait: async () => true, learn: () => undefined }
 
 export interface SenderParts {
+  /** For messages. */
+  readonly sink: string
   readonly port: PutPort
   readonly pace: Pace
   readonly retry: RetryLimits
   readonly clock: Clock
+  readonly stop: AbortSignal
   readonly log: Logger
 }
 
 /**
  * Sends one request until every record of it is in the stream. Only the records that were refused are sent again.
  *
- * @throws KINESIS_RETRIES_EXHAUSTED, KINESIS_STREAM_NOT_FOUND, AWS_…
+ * @throws KINESIS_RETRIES_EXHAUSTED, SINK_STOPPED, KINESIS_STREAM_NOT_FOUND, AWS_…
  */
-export async function send(parts: SenderParts, request: readonly Entry[]): Promise<void> {
-  const { port, pace, clock, retry, log } = parts
+export async function send(parts: SenderParts, request: readonly Entry[], batch: number): Promise<void> {
+  const { sink, port, pace, clock, retry, log, stop } = parts
   const backoff = new Backoff(clock, retry)
   for (let pending = request; pending.length > 0; ) {
     const { refused, reason } = await put(port, pace, pending)
@@ -41,7 +45,8 @@ export async function send(parts: SenderParts, request: readonly Entry[]): Promi
       const seconds = exhausted.exhaustedAfterSeconds
       throw new SluiceError('KINESIS_RETRIES_EXHAUSTED', { where: port.where, seconds, reason })
     }
-    await clock.sleep(backoff.waitMs)
+    await clock.sleep(backoff.waitMs, stop)
+    if (stop.aborted) throw new SluiceError('SINK_STOPPED', { sink, batch, reason })
   }
 }
 
@@ -52,7 +57,7 @@ async function put(
   entries: readonly Entry[],
 ): Promise<{ readonly refused: readonly Entry[]; readonly reason: string }> {
   try {
-    await pace.wait(entries)
+    if (!(await pace.wait(entries))) return { refused: entries, reason: 'the shards have no room' }
     const outcomes = await port.put(entries)
     pace.learn(entries, outcomes)
     const refusals = outcomes.map((outcome) => ('refusal' in outcome ? outcome.refusal : undefined))

@@ -27,25 +27,29 @@ interface Sent extends Load {
 export class ShardPace implements Pace {
   readonly #port: PutPort
   readonly #clock: Clock
+  readonly #stop: AbortSignal
   #shards: readonly OpenShard[] | undefined
   /** By shard: what was sent within the last span, oldest first. */
   readonly #sent = new Map<string, Sent[]>()
 
-  constructor(port: PutPort, clock: Clock) {
+  constructor(port: PutPort, clock: Clock, stop: AbortSignal) {
     this.#port = port
     this.#clock = clock
+    this.#stop = stop
   }
 
-  async wait(entries: readonly Entry[]): Promise<void> {
+  async wait(entries: readonly Entry[]): Promise<boolean> {
     this.#shards ??= await this.#port.openShards()
     const loads = loadsOf(this.#shards, entries)
     for (;;) {
       const waitMs = Math.max(...[...loads].map(([shardId, load]) => this.#waitMs(shardId, load)))
       if (waitMs <= 0) break
-      await this.#clock.sleep(waitMs)
+      await this.#clock.sleep(waitMs, this.#stop)
+      if (this.#stop.aborted) return false
     }
     const atMs = this.#clock.monotonic()
     for (const [shardId, load] of loads) this.#sentTo(shardId).push({ atMs, ...load })
+    return true
   }
 
   /** A record that went elsewhere than foreseen tells of a reshard. */

@@ -13,7 +13,7 @@ import { MemoryStream } from '../../../src/sources/memory.ts'
 import { Bench } from '../../conformance/sink.ts'
 import { temporaryDirectory } from '../temporary-directory.ts'
 
-const format = duckdbFormat()
+const format = duckdbFormat
 const newFile = () => join(temporaryDirectory(), 'x.duckdb')
 
 /** What another program finds in the file. */

@@ -13,7 +13,7 @@ test("another maker's Kinesis takes the records, and the plain AWS SDK reads the
   try {
     const StreamName = await aws.stream(1)
     const sql = "SELECT 'é' || i AS data, 'k' || i AS partitionKey FROM range(600) r(i)"
-    const sink = await bench.open(kinesisFormat(), sql, 'append', {
+    const sink = await bench.open(kinesisFormat, sql, 'append', {
       streamName: StreamName,
       region: 'us-east-1',
       endpointUrl: local.endpointUrl,

@@ -9,14 +9,13 @@ export const STREAM = 'out'
 /** A stream of the double, a sink that sleeps in no time, and a database. */
 export class Scene {
   readonly clock: ManualClock
-  readonly format: SinkFormat
+  readonly format: SinkFormat = kinesisFormat
   readonly double: KinesisDouble
   readonly bench: Bench
   readonly options: Readonly<Record<string, string>>
 
   private constructor(clock: ManualClock, double: KinesisDouble, bench: Bench, endpointUrl: string) {
     this.clock = clock
-    this.format = kinesisFormat(clock)
     this.double = double
     this.bench = bench
     this.options = {
@@ -33,7 +32,7 @@ export class Scene {
     const double = new KinesisDouble({ region: 'eu-west-1', clock, ...options })
     double.createStream(STREAM, { shards })
     const { endpointUrl } = await double.listen()
-    return new Scene(clock, double, await Bench.open(), endpointUrl)
+    return new Scene(clock, double, await Bench.open(clock), endpointUrl)
   }
 
   /** All that is in the stream, shard by shard. */
