@@ -1,12 +1,12 @@
 import {
   blobValue,
-  type DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBTimestampTZValue,
   DuckDBTimestampValue,
   DuckDBTimeValue,
   type DuckDBValue,
+  DuckDBVector,
   listValue,
   mapValue,
   structValue,
@@ -17,7 +17,7 @@ import type { DuckType } from './duck-type.ts'
 import { writeStrings } from './string-structs.ts'
 
 /** Bytes a value, where Arrow and DuckDB lay a type out alike. */
-const FIXED_WIDTH: Readonly<Record<string, number>> = {
+export const FIXED_WIDTH: Readonly<Record<string, number>> = {
   TINYINT: 1,
   SMALLINT: 2,
   INTEGER: 4,
@@ -36,14 +36,13 @@ const FIXED_WIDTH: Readonly<Record<string, number>> = {
 }
 
 /**
- * Fills a column of a data chunk with consecutive rows of an Arrow column of the same type.
+ * Fills a vector of a data chunk with consecutive rows of an Arrow column of the same type.
  *
  * Fixed-width columns are copied buffer to buffer, text and bytes with `writeStrings`; nested types and decimals are
  * converted value by value.
  */
 export function fillVector(
-  chunk: DuckDBDataChunk,
-  index: number,
+  vector: duckdb.Vector,
   kind: DuckType,
   column: arrow.Data,
   start: number,
@@ -53,12 +52,10 @@ export function fillVector(
   const width = kind.kind === 'scalar' ? FIXED_WIDTH[kind.name] : undefined
   const isBytes = kind.kind === 'scalar' && (kind.name === 'VARCHAR' || kind.name === 'BLOB')
   if (plain && width !== undefined) {
-    const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
     const { buffer, byteOffset } = column.values as Uint8Array
     duckdb.copy_data_to_vector(vector, 0, buffer as ArrayBuffer, byteOffset + start * width, rows * width)
     copyNulls(vector, column, start, rows)
   } else if (plain && isBytes) {
-    const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
     const bytes = column.values as Uint8Array
     const offsets = column.valueOffsets as Int32Array
     if (!writeStrings(vector, bytes, offsets, start, rows, kind.name === 'VARCHAR')) {
@@ -69,9 +66,10 @@ export function fillVector(
     }
     copyNulls(vector, column, start, rows)
   } else {
-    const vector = new arrow.Vector([column])
-    const values = Array.from({ length: rows }, (_, row) => duckValue(kind, vector.get(start + row)))
-    chunk.setColumnValues(index, values)
+    const values = new arrow.Vector([column])
+    const target = DuckDBVector.create(vector, rows)
+    for (let row = 0; row < rows; row++) target.setItem(row, duckValue(kind, values.get(start + row)))
+    target.flush()
   }
 }
 

@@ -10,8 +10,9 @@ import * as arrow from 'apache-arrow'
 import { arrowData, arrowTypeOf } from './arrow.ts'
 import type { Schema } from './batch.ts'
 import { parseDuckType } from './duck-type.ts'
-import { type ErrorCode, type ErrorParams, SluiceError } from './errors.ts'
+import { type ErrorCode, type ErrorParams, reasonOf, SluiceError } from './errors.ts'
 import { ATTACHED_RECORDS, type Attached, RecordsScan } from './records-scan.ts'
+import { UserFunctions } from './user-functions.ts'
 
 /**
  * A row as a plain object. 64-bit and larger integers are bigint, DECIMAL and DOUBLE number, timestamps and dates
@@ -25,10 +26,14 @@ export const duckdbVersion: string = version()
 /** An in-memory DuckDB that every session owns one of. */
 export class Database {
   readonly #instance: DuckDBInstance
-  readonly #scan = new RecordsScan()
+  readonly #scan: RecordsScan
+  /** Functions in TypeScript, known to all connections. */
+  readonly functions: UserFunctions
 
-  private constructor(instance: DuckDBInstance) {
+  private constructor(instance: DuckDBInstance, scan: RecordsScan, functions: UserFunctions) {
     this.#instance = instance
+    this.#scan = scan
+    this.functions = functions
   }
 
   static async open(): Promise<Database> {
@@ -38,15 +43,15 @@ export class Database {
       autoload_known_extensions: 'false',
       allow_community_extensions: 'false',
     })
-    const database = new Database(instance)
     const connection = await instance.connect()
-    connection.registerTableFunction(database.#scan.tableFunction)
-    connection.disconnectSync()
-    return database
+    const scan = new RecordsScan()
+    connection.registerTableFunction(scan.tableFunction)
+    return new Database(instance, scan, new UserFunctions(connection))
   }
 
   async connect(): Promise<Connection> {
-    const connection = new Connection(await this.#instance.connect(), this.#scan, () => this.connect())
+    const native = await this.#instance.connect()
+    const connection = new Connection(native, this.#scan, this.functions, () => this.connect())
     // Time zone of the host must not change an answer.
     await connection.run("SET TimeZone = 'UTC'")
     return connection
@@ -67,11 +72,19 @@ export class Connection {
   readonly #scan: RecordsScan
   readonly #attached = new Map<string, Attached>()
   readonly #connect: () => Promise<Connection>
+  /** What SQL on this connection can call beside DuckDB's own functions. */
+  readonly functions: UserFunctions
   #isClosed = false
 
-  constructor(connection: DuckDBConnection, scan: RecordsScan, connect: () => Promise<Connection>) {
+  constructor(
+    connection: DuckDBConnection,
+    scan: RecordsScan,
+    functions: UserFunctions,
+    connect: () => Promise<Connection>,
+  ) {
     this.#connection = connection
     this.#scan = scan
+    this.functions = functions
     this.#connect = connect
   }
 
@@ -96,7 +109,7 @@ export class Connection {
       const result = await this.#connection.stream(select)
       for await (const rows of result.yieldRowObjectJs()) yield rows as Row[]
     } catch (error) {
-      throw sqlError(error)
+      throw this.#error(error)
     }
   }
 
@@ -157,7 +170,7 @@ export class Connection {
         appender.closeSync()
       }
     } catch (error) {
-      throw sqlError(error)
+      throw this.#error(error)
     }
   }
 
@@ -171,6 +184,10 @@ export class Connection {
     for (const attached of this.#attached.values()) this.#scan.remove(attached)
     this.#attached.clear()
     this.#connection.disconnectSync()
+  }
+
+  #error(error: unknown): SluiceError {
+    return this.functions.failure(reasonOf(error)) ?? sqlError(error)
   }
 
   async #typesOf(schema: Schema): Promise<DuckDBType[]> {
@@ -189,7 +206,7 @@ export class Connection {
         prepared.destroySync()
       }
     } catch (error) {
-      throw sqlError(error)
+      throw this.#error(error)
     }
   }
 }

@@ -72,6 +72,22 @@ export const ERRORS = {
     help: 'write a type such as BIGINT, VARCHAR, TIMESTAMP, DECIMAL(18,2), VARCHAR[] or STRUCT(a INTEGER)',
     retriable: false,
   },
+  // code of the user's
+  UDF_INVALID: {
+    what: "the function '{name}' cannot be registered: {reason}",
+    help: 'see docs/user-code.md',
+    retriable: false,
+  },
+  UDF_FAILED: {
+    what: "the function '{name}' failed{where}: {reason}",
+    help: 'correct the function, which may change between two starts; what failed comes again',
+    retriable: false,
+  },
+  VALUE_INVALID: {
+    what: 'a value does not fit: {found} where {type} is due',
+    help: 'give numbers as number or bigint, times as Date, BLOB as Uint8Array, lists as arrays, structs as objects, null for NULL',
+    retriable: false,
+  },
   // queries
   TRIGGER_INVALID: {
     what: 'the trigger {trigger} is not one',

@@ -6,6 +6,7 @@ export {
   CaseColumn,
   type ColumnOrName,
   callFunction,
+  callUdf,
   coalesce,
   col,
   concat,
@@ -34,6 +35,7 @@ export { StreamingQuery } from './api/query.ts'
 export { DataStreamReader, type PayloadSchema } from './api/reader.ts'
 export { Session, type SessionOptions } from './api/session.ts'
 export { StreamingQueries } from './api/streaming-queries.ts'
+export { type UdfOptions, UdfRegistration } from './api/udf.ts'
 export { DataStreamWriter } from './api/writer.ts'
 export type { Batch, Field, Position, Range, Schema } from './batch.ts'
 export { type Clock, systemClock } from './clock.ts'

@@ -7,6 +7,7 @@ import {
   type DuckDBTableFunctionInitInfo,
   type DuckDBType,
 } from '@duckdb/node-api'
+import duckdb from '@duckdb/node-bindings'
 import type * as arrow from 'apache-arrow'
 import { fillVector } from './attach.ts'
 import type { Schema } from './batch.ts'
@@ -102,7 +103,8 @@ export class RecordsScan {
     if (!batch) return
     for (const [index, column] of cursor.columns.entries()) {
       const data = batch.data.children[column] as arrow.Data
-      fillVector(chunk, index, cursor.entry.kinds[column]!, data, cursor.row, rows)
+      const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
+      fillVector(vector, cursor.entry.kinds[column]!, data, cursor.row, rows)
     }
     cursor.row += rows
   }

@@ -54,7 +54,7 @@ const ONLY_IN: readonly {
   },
   {
     pattern: /from '@duckdb\//,
-    files: ['duckdb.ts', 'attach.ts', 'records-scan.ts', 'string-structs.ts'],
+    files: ['duckdb.ts', 'attach.ts', 'records-scan.ts', 'string-structs.ts', 'user-functions.ts'],
     why: 'DuckDB has one door',
   },
   { pattern: /new (?:Kinesis|S3|STS)Client\(/, files: ['aws.ts'], why: 'AWS has one door' },

@@ -47,6 +47,11 @@ export function callFunction(name: string, ...args: readonly Operand[]): Column 
   return new Column(`${quoted(name)}(${args.map(sqlOf).join(', ')})`)
 }
 
+/** A function of `session.udf`, or any other, over columns: `callUdf('net', 'price')`. SQL: `"net"("price")` */
+export function callUdf(name: string, ...columns: readonly ColumnOrName[]): Column {
+  return callFunction(name, ...columns.map(columnOf))
+}
+
 /** The first condition that holds decides: `when(col('n').gt(9), 'many').otherwise('few')`. */
 export function when(condition: Column, value: Operand): CaseColumn {
   return new CaseColumn([`WHEN ${condition.sql} THEN ${sqlOf(value)}`])

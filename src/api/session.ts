@@ -18,6 +18,7 @@ import { DataStreamReader } from './reader.ts'
 import { readScript } from './script.ts'
 import { draftOf, type SessionContext } from './session-context.ts'
 import { StreamingQueries } from './streaming-queries.ts'
+import { UdfRegistration } from './udf.ts'
 import type { DataStreamWriter } from './writer.ts'
 
 export interface SessionOptions {
@@ -58,6 +59,11 @@ export class Session {
   /** Starts the description of a stream: `session.readStream.format('kinesis').option(…).load()`. */
   get readStream(): DataStreamReader {
     return new DataStreamReader(this.#context)
+  }
+
+  /** Registers functions in TypeScript: `session.udf.register(name, fn, { arguments: […], returns: … })`. */
+  get udf(): UdfRegistration {
+    return new UdfRegistration(this.#context.database.functions)
   }
 
   /** The queries of this session. */

@@ -287,6 +287,10 @@ async function fencing(checkpoint: Checkpoint): Promise<SluiceError | undefined>
 
 /** Errors that already say where they happened keep their code; the others learn which batch they stopped. */
 function batchFailed(batchId: number, error: unknown): SluiceError {
+  if (hasCode(error, 'UDF_FAILED')) {
+    const params = { ...error.params, where: ` in batch ${batchId}` }
+    return new SluiceError('UDF_FAILED', params, { cause: error.cause })
+  }
   if (error instanceof SluiceError && !hasCode(error, 'SQL_FAILED')) return error
   const reason = hasCode(error, 'SQL_FAILED') ? String(error.params.reason) : reasonOf(error)
   return new SluiceError('BATCH_FAILED', { batch: batchId, reason }, { cause: error })

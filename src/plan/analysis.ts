@@ -1,8 +1,11 @@
 import type { Schema } from '../batch.ts'
-import { type Connection, quoted } from '../duckdb.ts'
-import { type BaseTable, baseTable, type Query } from './ast.ts'
+import { type Connection, Database, quoted, type Row } from '../duckdb.ts'
+import { SluiceError } from '../errors.ts'
+import type { UserFunction } from '../user-functions.ts'
+import { type BaseTable, baseTable, isFunction, type Query } from './ast.ts'
 import type { StreamInput } from './plan.ts'
 import { SqlText } from './sql.ts'
+import { walk } from './walk.ts'
 
 /**
  * What planning asks DuckDB: its parser, its printer, its binder, and which functions aggregate. Streams are
@@ -12,7 +15,6 @@ export class Analysis {
   readonly sql: SqlText
   readonly #connection: Connection
   readonly #tables = new Map<StreamInput, string>()
-  #aggregates: Promise<ReadonlySet<string>> | undefined
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -37,15 +39,66 @@ export class Analysis {
   }
 
   /** Lower-case names of all aggregate functions. */
-  aggregates(): Promise<ReadonlySet<string>> {
-    this.#aggregates ??= this.#loadAggregates()
-    return this.#aggregates
+  async aggregates(): Promise<ReadonlySet<string>> {
+    return (await this.#builtins()).aggregates
   }
 
-  async #loadAggregates(): Promise<ReadonlySet<string>> {
-    const rows = await this.#connection.rows(
-      `SELECT DISTINCT function_name AS name FROM duckdb_functions() WHERE function_type = 'aggregate'`,
+  /**
+   * The functions in TypeScript that are called anywhere below `root`, by name.
+   *
+   * @throws UDF_INVALID for one that hides a function of DuckDB's: SQL of the engine itself may call that
+   */
+  async userFunctionsIn(root: unknown): Promise<readonly UserFunction[]> {
+    const { functions } = this.#connection
+    if (functions.names.length === 0) return []
+    const found = new Map<string, UserFunction>()
+    walk(root, (node) => {
+      const name = isFunction(node) ? node.function_name.toLowerCase() : ''
+      const each = functions.get(name)
+      if (each) found.set(name, each)
+      return undefined
+    })
+    const { names } = await this.#builtins()
+    for (const [name, each] of found) {
+      if (names.has(name)) throw new SluiceError('UDF_INVALID', { name: each.name, reason: HIDES })
+    }
+    return [...found.keys()].sort().map((name) => found.get(name) as UserFunction)
+  }
+
+  async #builtins(): Promise<Builtins> {
+    builtins ??= loadBuiltins()
+    try {
+      return await builtins
+    } catch (error) {
+      builtins = undefined
+      throw error
+    }
+  }
+}
+
+const HIDES = 'DuckDB has a function of that name, which it would hide'
+
+interface Builtins {
+  readonly names: ReadonlySet<string>
+  readonly aggregates: ReadonlySet<string>
+}
+
+/** Of the DuckDB that is linked in, so the same for all sessions; asking takes it a tenth of a second or more. */
+let builtins: Promise<Builtins> | undefined
+
+/** From a database of its own: what a session registers stands in its catalog like DuckDB's own functions. */
+async function loadBuiltins(): Promise<Builtins> {
+  const database = await Database.open()
+  try {
+    const connection = await database.connect()
+    const rows = await connection.rows(
+      'SELECT DISTINCT lower(function_name) AS name, function_type AS type FROM duckdb_functions()',
     )
-    return new Set(rows.map((row) => String(row['name']).toLowerCase()))
+    connection.close()
+    const namesOf = (each: readonly Row[]) => new Set(each.map(({ name }) => String(name)))
+    const aggregates = namesOf(rows.filter(({ type }) => type === 'aggregate'))
+    return { names: namesOf(rows), aggregates }
+  } finally {
+    database.close()
   }
 }

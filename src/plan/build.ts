@@ -59,6 +59,7 @@ async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
   const scope = new Map<string, Plan>()
   for (const [name, input] of draft.inputs) scope.set(name, await buildPlan(input, analysis))
   const written = await analysis.sql.parse(await textOf(draft, scope, analysis))
+  await analysis.userFunctionsIn(written)
   const query = await fromJson(written, analysis.sql)
   const used = tablesIn(query).map((table) => table.table_name.toLowerCase())
   const reachable = new Map([...scope].filter(([name]) => used.includes(name)))

@@ -1,3 +1,4 @@
+import { signatureOf } from '../user-functions.ts'
 import type { Analysis } from './analysis.ts'
 import type { Expression } from './ast.ts'
 import { baseTable, selectQuery } from './ast.ts'
@@ -13,6 +14,8 @@ export async function explainPlan(plan: Plan, analysis: Analysis): Promise<strin
     for (const child of childrenOf(node)) await add(child, depth + 1)
   }
   await add(plan, 0)
+  for (const each of await analysis.userFunctionsIn(plan))
+    lines.push(`Local ${signatureOf(each)}: TypeScript, which runs in this process only`)
   return lines.join('\n')
 }
 

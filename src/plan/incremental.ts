@@ -1,6 +1,7 @@
 import type { Json, Schema } from '../batch.ts'
 import { quoted } from '../duckdb.ts'
 import type { OutputMode } from '../output-mode.ts'
+import { signatureOf } from '../user-functions.ts'
 import type { Analysis } from './analysis.ts'
 import { baseTable, selectQuery, subqueryRef } from './ast.ts'
 import { analysisQuery } from './describe-plan.ts'
@@ -101,6 +102,8 @@ export async function incremental(plan: Plan, mode: OutputMode, analysis: Analys
       }),
     )
   ).flat()
+  // Of those that state was made with: their code may change, their types may not.
+  const functions = await analysis.userFunctionsIn(statefulOf(plan))
   return {
     sources,
     watermarks: watermarks.reverse(),
@@ -114,6 +117,7 @@ export async function incremental(plan: Plan, mode: OutputMode, analysis: Analys
     fingerprint: {
       sources: sources.map(({ input }) => input.description),
       operators: operators.map((operator) => operator.identity),
+      ...(functions.length > 0 ? { functions: functions.map(signatureOf) } : {}),
     },
   }
 }
