@@ -14,6 +14,7 @@ export {
   currentTimestamp,
   explode,
   expr,
+  grouping,
   length,
   lit,
   lower,

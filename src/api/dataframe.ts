@@ -95,6 +95,16 @@ export class DataFrame {
     return new GroupedData(columns.map(columnOf), (text) => this.#verb(text))
   }
 
+  /** `GROUP BY ROLLUP (a, b)`: groups by a and b, by a, and of all rows; keys left out are NULL, see `grouping`. */
+  rollup(...columns: readonly ColumnOrName[]): GroupedData {
+    return new GroupedData(columns.map(columnOf), (text) => this.#verb(text), 'ROLLUP')
+  }
+
+  /** `GROUP BY CUBE (a, b)`: groups by every combination of the columns; keys left out are NULL, see `grouping`. */
+  cube(...columns: readonly ColumnOrName[]): GroupedData {
+    return new GroupedData(columns.map(columnOf), (text) => this.#verb(text), 'CUBE')
+  }
+
   /** `SELECT avg(price) FROM input`: aggregates over all rows. */
   agg(...columns: readonly Column[]): DataFrame {
     return this.groupBy().agg(...columns)

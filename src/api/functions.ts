@@ -91,6 +91,14 @@ export const min = unary('min')
 /** SQL: `max("price")` */
 export const max = unary('max')
 
+/**
+ * In `rollup` and `cube`: 0 where a row's group goes by the column, 1 where the column is left out. Several columns make
+ * the bits of one number. SQL: `grouping("page")`
+ */
+export function grouping(...columns: readonly ColumnOrName[]): Column {
+  return new Column(`grouping(${columns.map((column) => columnOf(column).sql).join(', ')})`)
+}
+
 /** SQL: `lower("page")` */
 export const lower = unary('lower')
 /** SQL: `upper("page")` */

@@ -3,20 +3,23 @@ import { type Column, itemOf } from './column.ts'
 import type { DataFrame } from './dataframe.ts'
 import { count } from './functions.ts'
 
-/** The groups of `groupBy`, waiting for their aggregates. */
+/** The groups of `groupBy`, `rollup` or `cube`, waiting for their aggregates. */
 export class GroupedData {
   readonly #keys: readonly Column[]
   readonly #verb: (text: string) => DataFrame
+  readonly #sets: '' | 'ROLLUP' | 'CUBE'
 
-  constructor(keys: readonly Column[], verb: (text: string) => DataFrame) {
+  constructor(keys: readonly Column[], verb: (text: string) => DataFrame, sets: '' | 'ROLLUP' | 'CUBE' = '') {
     this.#keys = keys
     this.#verb = verb
+    this.#sets = sets
     Object.freeze(this)
   }
 
   /** One row a group: its keys, then these aggregates. `SELECT page, sum(n) AS n FROM input GROUP BY page` */
   agg(...columns: readonly Column[]): DataFrame {
-    const groups = this.#keys.length > 0 ? ` GROUP BY ${this.#keys.map((key) => key.sql).join(', ')}` : ''
+    const keys = this.#keys.map((key) => key.sql).join(', ')
+    const groups = keys === '' ? '' : ` GROUP BY ${this.#sets === '' ? keys : `${this.#sets} (${keys})`}`
     return this.#verb(`SELECT ${[...this.#keys, ...columns].map(itemOf).join(', ')} FROM ${INPUT}${groups}`)
   }
 

@@ -324,7 +324,6 @@ const NO_STREAMS = { stream: () => emptyTable }
 
 function refuseClauses(query: SelectQuery): void {
   if (query.sample) throw refused('sample')
-  if (query.group_sets.length > 1) throw refused('grouping-sets')
 }
 
 /** Whether any expression of the SELECT qualifies a column, a star or a row by `name`. */

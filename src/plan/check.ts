@@ -50,10 +50,15 @@ export const REFUSALS = {
     why: 'rows still to come would change answers already given',
     instead: 'GROUP BY, or QUALIFY row_number() OVER (PARTITION BY … ORDER BY …) <= n in update mode',
   },
-  'grouping-sets': {
-    what: 'GROUPING SETS, ROLLUP or CUBE on a stream',
-    why: 'each set needs a state of its own',
-    instead: 'one query a grouping',
+  'sampling-aggregate': {
+    what: 'reservoir_quantile on a stream',
+    why: 'it draws a sample at random, and a replayed batch must give the same rows again',
+    instead: 'approx_quantile or quantile_cont',
+  },
+  'bitstring-without-bounds': {
+    what: 'bitstring_agg(x) without bounds on a stream',
+    why: 'its width follows the least and the greatest value of the whole input',
+    instead: 'bitstring_agg(x, least, greatest)',
   },
   sample: {
     what: 'USING SAMPLE on a stream',

@@ -8,6 +8,8 @@ import {
   named,
   type SelectQuery,
 } from './ast.ts'
+import { refused } from './check.ts'
+import { GROUPING_SET, groupingSets, hasGroupingSets } from './grouping-sets.ts'
 import { nameOf } from './item-names.ts'
 import type { Plan } from './plan.ts'
 import type { SqlText } from './sql.ts'
@@ -15,8 +17,14 @@ import { rewrite, sameExpression, walk } from './walk.ts'
 
 /** Whether a SELECT makes groups, with GROUP BY or by calling an aggregate without one. */
 export function isGrouped(select: SelectQuery, aggregates: ReadonlySet<string>): boolean {
-  const { group_expressions, aggregate_handling, select_list, having } = select
-  if (group_expressions.length > 0 || aggregate_handling === 'FORCE_AGGREGATES' || having) return true
+  const { group_expressions, group_sets, aggregate_handling, select_list, having } = select
+  if (
+    group_expressions.length > 0 ||
+    group_sets.length > 0 ||
+    aggregate_handling === 'FORCE_AGGREGATES' ||
+    having
+  )
+    return true
   return callsIn(select_list, aggregates).length > 0
 }
 
@@ -29,24 +37,33 @@ export function isGrouped(select: SelectQuery, aggregates: ReadonlySet<string>):
  * Answers the plan, and the SELECT with its ORDER BY rewritten in the same way.
  */
 export async function group(
-  child: Plan,
-  select: SelectQuery,
+  input: Plan,
+  written: SelectQuery,
   columns: Schema,
   aggregates: ReadonlySet<string>,
   sql: SqlText,
 ): Promise<{ plan: Plan; select: SelectQuery }> {
-  const keyExpressions = groupKeys(select, columns, aggregates)
+  const keyExpressions = groupKeys(written, columns, aggregates)
+  const {
+    child,
+    select,
+    keys: expanded,
+  } = hasGroupingSets(written)
+    ? groupingSets(input, keyExpressions, written, (key) => groupKey(key, written, columns))
+    : { child: input, select: written, keys: keyExpressions }
+  if (expanded.length > keyExpressions.length) keyExpressions.push(column(GROUPING_SET))
   const calls = distinctCalls([select.select_list, select.having, select.modifiers], aggregates)
+  calls.forEach(refuseCall)
   const texts = await sql.printExpressions([...keyExpressions, ...calls])
   const names = unique(
     [...keyExpressions, ...calls].map((e, i) => (isColumnRef(e) ? nameOf(e) : (texts[i] as string))),
   )
-  const keys = keyExpressions.map((expression, i) => ({ name: names[i] as string, expression }))
+  const keys = expanded.map((expression, i) => ({ name: names[i] as string, expression }))
   const results = calls.map((call, i) => ({ name: names[keys.length + i] as string, call }))
 
   const toResult = (node: Expression): Expression | undefined => {
-    const key = keys.find(({ expression }) => sameExpression(expression, node))
-    if (key) return named(column(key.name), node.alias)
+    const key = keyExpressions.findIndex((expression) => sameExpression(expression, node))
+    if (key >= 0) return named(column(names[key] as string), node.alias)
     const result = results.find(({ call }) => sameExpression(call, node))
     return result && named(column(result.name), node.alias)
   }
@@ -56,6 +73,13 @@ export async function group(
   const items = rewrite(select.select_list, toResult).map(withoutOwnName)
   plan = { kind: 'project', child: plan, items }
   return { plan, select: { ...select, modifiers: rewrite(select.modifiers, toResult) } }
+}
+
+/** The few aggregates whose answer depends on more than the rows. */
+function refuseCall({ function_name, children }: FunctionCall): void {
+  const name = function_name.toLowerCase()
+  if (name === 'reservoir_quantile') throw refused('sampling-aggregate')
+  if (name === 'bitstring_agg' && children.length === 1) throw refused('bitstring-without-bounds')
 }
 
 /** `page AS page` says nothing. */
@@ -69,19 +93,20 @@ function groupKeys(select: SelectQuery, columns: Schema, aggregates: ReadonlySet
   if (select.aggregate_handling === 'FORCE_AGGREGATES') {
     return items.filter((item) => callsIn(item, aggregates).length === 0).map((item) => named(item, ''))
   }
-  const isColumn = (name: string) => columns.some((field) => field.name.toLowerCase() === name.toLowerCase())
-  return select.group_expressions.map((expression) => {
-    const ordinal = (expression['value'] as { value?: unknown } | undefined)?.value
-    if (expression.class === 'CONSTANT' && typeof ordinal === 'number')
-      return named(items[ordinal - 1] as Expression, '')
-    if (!isColumnRef(expression) || expression.column_names.length > 1) return expression
-    const name = expression.column_names[0] as string
-    // As in DuckDB, a column of the input comes before an item of the same name.
-    const item = isColumn(name)
-      ? undefined
-      : items.find((each) => each.alias.toLowerCase() === name.toLowerCase())
-    return named(item ?? expression, '')
-  })
+  return select.group_expressions.map((expression) => groupKey(expression, select, columns))
+}
+
+function groupKey(expression: Expression, select: SelectQuery, columns: Schema): Expression {
+  const items = select.select_list
+  const ordinal = (expression['value'] as { value?: unknown } | undefined)?.value
+  if (expression.class === 'CONSTANT' && typeof ordinal === 'number')
+    return named(items[ordinal - 1] as Expression, '')
+  if (!isColumnRef(expression) || expression.column_names.length > 1) return expression
+  const name = (expression.column_names[0] as string).toLowerCase()
+  // As in DuckDB, a column of the input comes before an item of the same name.
+  const isColumn = columns.some((field) => field.name.toLowerCase() === name)
+  const item = isColumn ? undefined : items.find((each) => each.alias.toLowerCase() === name)
+  return named(item ?? expression, '')
 }
 
 function distinctCalls(roots: unknown, aggregates: ReadonlySet<string>): FunctionCall[] {

@@ -79,6 +79,30 @@ function randomAggregation(random: SeededRandom): Case {
   }
 }
 
+function randomGroupingSets(random: SeededRandom): Case {
+  const keys = some(random, KEYS, 2)
+  const all = keys.join(', ')
+  const sets = random.pick([
+    `ROLLUP (${all})`,
+    `CUBE (${all})`,
+    `GROUPING SETS ((${all}), ())`,
+    keys.length > 1 ? `${keys[0]}, ROLLUP (${keys.slice(1).join(', ')})` : all,
+  ])
+  const names = keys.map((_, i) => `k${i}`)
+  const calls = some(random, [...CALLS, 'count(DISTINCT userId)'], 3)
+  const items = [...keys.map((key, i) => `${key} AS k${i}`), ...calls.map((call, i) => `${call} AS c${i}`)]
+  const mode: OutputMode = random.pick(['update', 'complete'])
+  const having = mode === 'complete' && random.next() < 0.5 ? ` HAVING grouping(${keys[0]}) = 0` : ''
+  return {
+    columns: COLUMNS,
+    // Over no row at all, plain DuckDB still gives the row of the empty set.
+    rows: [{ page: 'one', userId: 1 }, ...randomRows(random)],
+    sql: `SELECT grouping(${all}) AS g, ${items.join(', ')} FROM events GROUP BY ${sets}${having}`,
+    mode,
+    key: ['g', ...names],
+  }
+}
+
 const STATELESS = [
   'SELECT * FROM events',
   'SELECT page, userId * 2 AS twice FROM events WHERE score > 30',
@@ -95,6 +119,12 @@ const STATELESS = [
 test('aggregations in random cuts, with crashes, give the batch answer', async () => {
   await forSeeds(8, async (random) => {
     await checkAgainstBatch(randomAggregation(random), random)
+  })
+})
+
+test('grouping sets in random cuts, with crashes, give the batch answer', async () => {
+  await forSeeds(2, async (random) => {
+    await checkAgainstBatch(randomGroupingSets(random), random)
   })
 })
 

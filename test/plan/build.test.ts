@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Column } from '../../src/api/column.ts'
 import type { DataFrame } from '../../src/api/dataframe.ts'
-import { avg, col, count, expr, lit, max, min, sum, when } from '../../src/api/functions.ts'
+import { avg, col, count, expr, grouping, lit, max, min, sum, when } from '../../src/api/functions.ts'
 import { Session } from '../../src/api/session.ts'
 import { hasCode } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -72,6 +72,16 @@ describe('a query in SQL and as a DataFrame', () => {
       'aggregation by a name of the select list',
       'SELECT lower(page) AS p, count(*) AS n FROM clicks GROUP BY p',
       () => clicks.groupBy(expr('lower(page)').as('p')).agg(count().as('n')),
+    ],
+    [
+      'rollup',
+      'SELECT page, grouping(page) AS g, count(*) AS n FROM clicks GROUP BY ROLLUP (page)',
+      () => clicks.rollup('page').agg(grouping('page').as('g'), count().as('n')),
+    ],
+    [
+      'cube',
+      'SELECT page, userId, count(*) AS n FROM clicks GROUP BY CUBE (page, userId)',
+      () => clicks.cube('page', col('userId')).agg(count().as('n')),
     ],
     [
       'aggregation above filter and projection',

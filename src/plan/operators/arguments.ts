@@ -1,5 +1,5 @@
 import { quoted } from '../../duckdb.ts'
-import { column, type Expression, type FunctionCall, named } from '../ast.ts'
+import { column, type Expression, type FunctionCall, isCast, isFunction, named } from '../ast.ts'
 import type { SqlText } from '../sql.ts'
 
 /** An aggregate call under the name of its result. */
@@ -15,8 +15,8 @@ interface NamedCall {
 export function argumentsOf(keys: readonly Expression[], given: readonly NamedCall[]) {
   const items: Expression[] = [...keys]
   const keep = (expression: Expression): Expression => {
-    // Constants, such as the fraction of a quantile, must stay constants.
-    if (expression.class === 'CONSTANT') return expression
+    // Constants, such as the fractions of a quantile, must stay constants.
+    if (isConstant(expression)) return expression
     items.push(named(expression, `argument ${items.length}`))
     return column(`argument ${items.length - 1}`)
   }
@@ -36,6 +36,13 @@ export function argumentsOf(keys: readonly Expression[], given: readonly NamedCa
     },
   }))
   return { items, calls }
+}
+
+/** Written as a value, a cast of one or a list of such: the same whenever it is computed. */
+function isConstant(node: Expression): boolean {
+  if (isCast(node)) return isConstant(node.child)
+  const isList = isFunction(node) && node.function_name === 'list_value'
+  return isList ? node.children.every(isConstant) : node.class === 'CONSTANT'
 }
 
 /** Calls as items of a select list. */

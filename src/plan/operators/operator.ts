@@ -84,14 +84,17 @@ export function loadLatest(
   )
 }
 
-/** State that only grows until it is forgotten: the rows of all files. */
+/** State that only grows until it is forgotten: the rows of all files, in the order in which they came. */
 export function loadAll(state: string, schema: Schema, files: readonly string[]): string {
   const columns = columnList(schema)
-  return `INSERT INTO ${state} SELECT ${columns} FROM (${readAll(columns, files)}) ORDER BY _age`
+  return `INSERT INTO ${state} SELECT ${columns} FROM (${readAll(columns, files)}) ORDER BY _age, file_row_number`
 }
 
 function readAll(columns: string, files: readonly string[]): string {
   return files
-    .map((file, age) => `SELECT ${columns}, ${age} AS _age FROM read_parquet(${literal(file)})`)
+    .map(
+      (file, age) =>
+        `SELECT ${columns}, file_row_number, ${age} AS _age FROM read_parquet(${literal(file)}, file_row_number = true)`,
+    )
     .join(' UNION ALL ')
 }

@@ -60,7 +60,7 @@ export async function topNOperator(topN: TopN, context: OperatorContext): Promis
     changed: `SELECT ${storable(stateTypes)} FROM ${touched}`,
     snapshot: `SELECT ${storable(stateTypes)} FROM ${state}`,
     load: (files) =>
-      `${loadAll(state, stateTypes, files).replace(/ ORDER BY _age$/, '')} QUALIFY ${VERSION} = max(${VERSION}) OVER (PARTITION BY ${keys.map(quoted).join(', ') || '1'})`,
+      `${loadAll(state, stateTypes, files).replace(/ ORDER BY _age, file_row_number$/, '')} QUALIFY ${VERSION} = max(${VERSION}) OVER (PARTITION BY ${keys.map(quoted).join(', ') || '1'})`,
     counts: `SELECT (SELECT count(*) FROM ${state}) AS total, (SELECT count(*) FROM ${quoted(name)}) AS updated`,
     identity: {
       kind: 'top-n',

@@ -1,2 +1,0 @@
--- mode: update
-SELECT page, userId, count(*) AS n FROM clicks GROUP BY ROLLUP (page, userId)
