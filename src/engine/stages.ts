@@ -42,10 +42,13 @@ const RESULT = 'result'
 export class Stages {
   readonly #program: Program
   readonly #connection: Connection
+  /** What the variables that statements ask for were last set to; a statement each is most of a small batch. */
+  readonly #variables: Map<string, string | undefined>
 
   private constructor(program: Program, connection: Connection) {
     this.#program = program
     this.#connection = connection
+    this.#variables = new Map(variablesIn(program).map((name) => [name, undefined]))
   }
 
   /** Creates the tables of a program, fills its state from files, and forgets what the watermark had let it forget. */
@@ -116,11 +119,12 @@ export class Stages {
     for (const operator of this.#program.operators) {
       for (const statement of operator.run) await this.#connection.run(statement)
     }
-    await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${RESULT} AS ${this.#program.emit}`)
+    const rows = Number(
+      await this.#connection.value(`CREATE OR REPLACE TEMP TABLE ${RESULT} AS ${this.#program.emit}`),
+    )
     for (const operator of this.#program.operators) {
       for (const statement of operator.evict) await this.#connection.run(statement)
     }
-    const rows = Number(await this.#connection.value(`SELECT count(*) FROM ${RESULT}`))
     return new Relation(this.#connection, RESULT, this.#program.schema, rows)
   }
 
@@ -179,7 +183,19 @@ export class Stages {
       late_before: moment(lateBeforeMs),
       event_time_limit: eventTimeLimitMs === null ? 'NULL::DOUBLE' : `${eventTimeLimitMs}::DOUBLE`,
     }
-    for (const [name, value] of Object.entries(variables))
+    for (const [name, value] of Object.entries(variables)) {
+      if (!this.#variables.has(name) || this.#variables.get(name) === value) continue
       await this.#connection.run(`SET VARIABLE ${name} = ${value}`)
+      this.#variables.set(name, value)
+    }
   }
+}
+
+/**
+ * The variables that a program's statements ask for.
+ *
+ * They are why no statement is kept prepared: DuckDB puts a variable's value into the plan and does not look again.
+ */
+function variablesIn(program: Program): string[] {
+  return [...JSON.stringify(program).matchAll(/getvariable\('(\w+)'\)/g)].map(([, name]) => name as string)
 }
