@@ -174,6 +174,22 @@ export class Connection {
     }
   }
 
+  /** Runs a statement and appends the rows that it returns to a temporary table with the same types, vector by vector. */
+  async collect(statement: string, table: string): Promise<void> {
+    const result = await this.#execute(statement, [])
+    try {
+      const appender = await this.#connection.createAppender(table, 'main', 'temp')
+      try {
+        for (let index = 0; index < result.chunkCount; index++)
+          appender.appendDataChunk(result.getChunk(index))
+      } finally {
+        appender.closeSync()
+      }
+    } catch (error) {
+      throw sqlError(error)
+    }
+  }
+
   /** Stops the running statement; it then fails with SQL_FAILED. */
   interrupt(): void {
     this.#connection.interrupt()

@@ -117,7 +117,10 @@ export class Stages {
   async run(): Promise<Relation> {
     for (const { keep } of this.#program.watermarks) await this.#connection.run(keep)
     for (const operator of this.#program.operators) {
-      for (const statement of operator.run) await this.#connection.run(statement)
+      for (const step of operator.run) {
+        if (typeof step === 'string') await this.#connection.run(step)
+        else await this.#connection.collect(step.returning, step.into)
+      }
     }
     const rows = Number(
       await this.#connection.value(`CREATE OR REPLACE TEMP TABLE ${RESULT} AS ${this.#program.emit}`),

@@ -3,6 +3,7 @@ import type { Analysis } from './analysis.ts'
 import type { Expression } from './ast.ts'
 import { baseTable, selectQuery } from './ast.ts'
 import type { Program } from './incremental.ts'
+import type { Step } from './operators/operator.ts'
 import { describePayload } from './payload.ts'
 import { childrenOf, type Plan } from './plan.ts'
 
@@ -31,13 +32,17 @@ export function explainProgram(program: Program): string {
   }
   for (const operator of program.operators) {
     lines.push(`state   ${operator.name}: ${operator.keeps}`)
-    lines.push(...operator.run.map((statement) => `run     ${statement}`), `save    ${operator.changed}`)
+    lines.push(...operator.run.map((step) => `run     ${textOf(step)}`), `save    ${operator.changed}`)
   }
   lines.push(`emit    ${program.emit}`)
   lines.push(
     ...program.operators.flatMap((operator) => operator.evict.map((statement) => `evict   ${statement}`)),
   )
   return lines.join('\n')
+}
+
+function textOf(step: Step): string {
+  return typeof step === 'string' ? step : `${step.returning} -> ${step.into}`
 }
 
 async function describeNode(node: Plan, analysis: Analysis): Promise<string> {

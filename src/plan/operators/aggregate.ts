@@ -39,18 +39,20 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
   const select = await print(counted)
 
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
+  const touched = `${name}_touched`
   const columns = types.map((field) => quoted(field.name)).join(', ')
   const results = [
     ...keys.map(quoted),
     ...calls.map((each, i) => `${each.final} AS ${quoted(aggregate.calls[i]!.name)}`),
   ].join(', ')
-  const touched = `${state} AS s SEMI JOIN ${delta} AS d ON ${sameKey(keys, 's', 'd')}`
   const updates = calls
     .flatMap((each) => each.state)
     .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
-  const handedOn = { append: `${state} WHERE ${over} <= ${WATERMARK}`, update: touched, complete: state }[
-    mode
-  ]
+  const handedOn = {
+    append: `${state} WHERE ${over} <= ${WATERMARK}`,
+    update: quoted(touched),
+    complete: state,
+  }[mode]
   const dropLate = [
     `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE ${isLate(over)}`,
     `DELETE FROM ${delta} WHERE ${isLate(over)}`,
@@ -64,18 +66,24 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
     prepare: [
       `CREATE TEMP TABLE ${delta} AS ${select} LIMIT 0`,
       `CREATE TEMP TABLE ${state} AS SELECT ${columns} FROM ${delta} LIMIT 0`,
-      `CREATE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${state} LIMIT 0`,
+      `CREATE TEMP TABLE ${quoted(touched)} AS FROM ${state}`,
+      `CREATE TEMP VIEW ${quoted(name)} AS SELECT ${results} FROM ${handedOn}`,
     ],
     run: [
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(over ? dropLate : []),
-      `MERGE INTO ${state} AS s USING (SELECT ${columns} FROM ${delta}) AS d ON ${sameKey(keys, 's', 'd')} ` +
-        `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${columns.split(', ')[0]} = s.${columns.split(', ')[0]}`} WHEN NOT MATCHED THEN INSERT`,
-      `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${handedOn}`,
+      `CREATE OR REPLACE TEMP TABLE ${quoted(touched)} AS FROM ${state} LIMIT 0`,
+      {
+        returning:
+          `MERGE INTO ${state} AS s USING (SELECT ${columns} FROM ${delta}) AS d ON ${sameKey(keys, 's', 'd')} ` +
+          `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${columns.split(', ')[0]} = s.${columns.split(', ')[0]}`} ` +
+          `WHEN NOT MATCHED THEN INSERT RETURNING ${columns}`,
+        into: touched,
+      },
     ],
     evict: over && mode !== 'complete' ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
     late: over && `SELECT n FROM ${late}`,
-    changed: `SELECT ${storable(types)} FROM ${touched}`,
+    changed: `SELECT ${storable(types)} FROM ${quoted(touched)}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
     load: (files) => loadLatest(state, types, keys, files),
     counts: `SELECT (SELECT count(*) FROM ${state}) AS total, (SELECT count(*) FROM ${delta}) AS updated`,

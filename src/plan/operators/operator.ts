@@ -4,6 +4,9 @@ import type { OutputMode } from '../../output-mode.ts'
 import type { Analysis } from '../analysis.ts'
 import type { Plan } from '../plan.ts'
 
+/** A statement, or one with RETURNING whose rows become those of a table: so many of them that no second look is cheap. */
+export type Step = string | { readonly returning: string; readonly into: string }
+
 /**
  * A stateful operator as SQL: a state table, and the statements of one batch.
  *
@@ -19,7 +22,7 @@ export interface Operator {
   readonly state: string
   /** Creates its tables, once. */
   readonly prepare: readonly string[]
-  readonly run: readonly string[]
+  readonly run: readonly Step[]
   /** Forgets what the watermark allows; runs after all readers of `name`. */
   readonly evict: readonly string[]
   /** How many rows of the batch came too late, if it drops any. */
