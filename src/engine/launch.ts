@@ -6,6 +6,7 @@ import { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { openStorage } from '../checkpoint/open-storage.ts'
 import type { Clock } from '../clock.ts'
 import { type Database, duckdbVersion } from '../duckdb.ts'
+import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import type { GivenOptions } from '../options.ts'
 import type { Program } from '../plan/incremental.ts'
@@ -56,7 +57,10 @@ export async function launch(query: Launch): Promise<StreamExecution> {
   const stopping = new AbortController()
   const closing: (() => Promise<void> | void)[] = []
   const close = async () => {
-    for (const step of closing.splice(0).reverse()) await step()
+    for (const step of closing.splice(0).reverse()) {
+      await step()
+      hit('query.closing')
+    }
   }
   try {
     const openFolder = (folder: string) =>
@@ -93,6 +97,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       (await checkpoint.state.load(operator)).map(({ file }) => file),
     )
     closing.push(() => stages.close())
+    hit('state.loaded')
     const badRecords = await BadRecords.open(
       program,
       stages,

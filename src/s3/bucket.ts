@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { connectS3 } from '../aws.ts'
 import type { Clock } from '../clock.ts'
+import { hit } from '../failpoints.ts'
 import type { Allowance } from './allowance.ts'
 import { S3Attempts } from './attempts.ts'
 import type { S3Content } from './content.ts'
@@ -81,7 +82,9 @@ export class S3Bucket {
         Metadata: { [NONCE]: nonce },
       })
       try {
+        hit('object.sending')
         const { ETag } = await this.#client.send(command, limits(allowance))
+        hit('object.created')
         if (ETag === undefined) throw malformed(call, 'a success without an ETag')
         return 'created'
       } catch (error) {
@@ -158,6 +161,7 @@ export class S3Bucket {
     return this.#attempts.run('DeleteObject', key, 0, async (allowance, call) => {
       const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: key })
       const { $metadata } = await this.#client.send(command, limits(allowance))
+      hit('object.removed')
       if ($metadata.httpStatusCode !== 204 && $metadata.requestId === undefined) {
         throw malformed(call, `HTTP ${$metadata.httpStatusCode} without a request id`)
       }

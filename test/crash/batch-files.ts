@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hit } from '../../src/failpoints.ts'
+import type { CrashQuery } from './queries.ts'
 
 /** A result row as text; equal rows have equal texts. */
 export type Line = string
@@ -43,4 +44,16 @@ function readBatch(directory: string, batchId: number): Line[] | undefined {
 /** 64-bit integers as the shortest text, so that a row has one text whatever width its types have. */
 export function lineOf(row: Readonly<Record<string, unknown>>): Line {
   return JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))
+}
+
+/** Batches are read in order; where a group has changed, its last row counts. */
+export function finalLines({ mode, key }: CrashQuery, batches: Batches): readonly Line[] {
+  const lines = [...batches].sort(([a], [b]) => a - b).flatMap(([, batch]) => batch)
+  if (mode !== 'update') return lines
+  const last = new Map<string, Line>()
+  for (const line of lines) {
+    const row = JSON.parse(line) as Readonly<Record<string, unknown>>
+    last.set(JSON.stringify(key.map((name) => row[name])), line)
+  }
+  return [...last.values()]
 }

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { OptionValue } from '../../src/options.ts'
 import type { QueryName } from './queries.ts'
+import type { SinkName } from './sinks.ts'
 
 /** What one process is to do. */
 export interface Order {
@@ -9,8 +10,9 @@ export interface Order {
   readonly source: Readonly<Record<string, OptionValue>>
   /** Of the query: `checkpointLocation` and the like. */
   readonly writer: Readonly<Record<string, OptionValue>>
-  /** The directory of its batches. */
-  readonly sink: string
+  readonly sink: SinkName
+  /** The directory that the sink writes to. */
+  readonly output: string
   /** Goes on at the end of the stream, until SIGTERM. */
   readonly endless?: boolean
 }

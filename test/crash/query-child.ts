@@ -9,6 +9,7 @@ import { silentLogger } from '../../src/log.ts'
 import { lineOf, writeBatch } from './batch-files.ts'
 import type { Order } from './life.ts'
 import { CRASH_QUERIES, type CrashQuery, DELAY_SECONDS } from './queries.ts'
+import { CRASH_SINKS, type CrashSink } from './sinks.ts'
 
 // Whoever started this process holds the other end, and has gone away when it closes.
 const parent = process.stdin as Socket
@@ -18,7 +19,9 @@ parent
   .unref()
 
 const order = JSON.parse(process.argv[2] ?? '') as Order
-const { sql, mode, timed, tables }: CrashQuery = CRASH_QUERIES[order.query]
+const asked: CrashQuery = CRASH_QUERIES[order.query]
+const { sql, mode, timed, tables } = asked
+const sink: CrashSink = CRASH_SINKS[order.sink]
 
 const session = await Session.create({ log: silentLogger })
 for (const table of tables) await session.run(table)
@@ -37,15 +40,18 @@ const watched = timed ? events.withWatermark('at', `${DELAY_SECONDS} seconds`) :
 watched.createOrReplaceTempView('events')
 
 try {
-  const query = await session
+  const writer = session
     .sql(sql)
     .writeStream.outputMode(mode)
-    .options(order.writer)
+    .options({ ...order.writer, ...sink.options(order.output, asked) })
     .trigger(order.endless ? { processingTime: 0 } : { availableNow: true })
-    .foreachBatch(async (batch, batchId) =>
-      writeBatch(order.sink, batchId, (await batch.toObjects()).map(lineOf)),
-    )
-    .start()
+  const target =
+    sink.format === undefined
+      ? writer.foreachBatch(async (batch, batchId) =>
+          writeBatch(order.output, batchId, (await batch.toObjects()).map(lineOf)),
+        )
+      : writer.format(sink.format)
+  const query = await target.start()
   process.once('SIGTERM', () => void query.stop())
   process.stdout.write('running\n')
   await query.awaitTermination()

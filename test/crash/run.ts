@@ -1,60 +1,126 @@
 /**
- * The whole crash matrix: `npm run crash [-- --query NAME] [--pairs N] [--workers N]`.
+ * The whole crash matrix: `npm run crash [-- --query NAME --store disk|s3 --sink NAME --pairs N --workers N --seed S]`.
  *
- * Every hit of every failpoint kills a process once, for every query, at its start and later in its life; then come
- * random pairs of kills. SLUICE_SEED repeats a run.
+ * Every hit of every failpoint kills a process once, at the start of a query and later in its life; then come random
+ * pairs of kills. What a query gives in the end is held against plain DuckDB over the producer's ledger.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { table } from 'table'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { STORES } from './checkpoint-store.ts'
 import { inParallel, killAt, randomPairs, type Stretch } from './matrix.ts'
 import { CRASH_QUERIES, type QueryName } from './queries.ts'
-import { Stage } from './stage.ts'
+import { CRASH_SINKS, type CrashSink, type SinkName } from './sinks.ts'
+import { type Scene, Stage } from './stage.ts'
 import type { Point } from './trial.ts'
+
+const PROGRESS_EVERY = 25
 
 const { values } = parseArgs({
   options: {
-    query: { type: 'string', multiple: true, default: Object.keys(CRASH_QUERIES) },
+    query: { type: 'string', multiple: true },
+    store: { type: 'string', multiple: true },
+    sink: { type: 'string', multiple: true },
     pairs: { type: 'string', default: '50' },
     workers: { type: 'string', default: String(Math.max(2, availableParallelism())) },
+    seed: { type: 'string', default: process.env['SLUICE_SEED'] ?? String(Date.now()) },
   },
 })
 
-const seed = process.env['SLUICE_SEED'] ?? String(Date.now())
-const random = seededRandom(seed)
-const rows: (string | number)[][] = []
+interface Row {
+  readonly scene: Scene
+  readonly stretch: string
+  readonly names: number
+  readonly hits: number
+  readonly runs: number
+  readonly killed: number
+  readonly failed: number
+}
+
+const pairs = Number(values.pairs)
+const workers = Number(values.workers)
+const random = seededRandom(values.seed)
+const failures: string[] = []
 const stage = await Stage.open(random)
-say(`SLUICE_SEED=${seed}`)
+say(`crash matrix, seed ${values.seed}`)
 try {
-  for (const query of values.query as QueryName[]) {
-    await play(query, 'first batches', await stage.firstBatches(query))
-    await play(query, 'later batches', await stage.laterBatches(query))
+  const rows: Row[] = []
+  for (const scene of scenes()) {
+    rows.push(await play(scene, 'first batches', await stage.firstBatches(scene)))
+    // How a batch gets into a sink does not change with age; checkpoint and state do.
+    if (scene.sink === 'foreachBatch')
+      rows.push(await play(scene, 'later batches', await stage.laterBatches(scene)))
   }
-  const head = ['query', 'stretch', 'failpoints', 'hits', 'pairs', 'processes killed', 'lost', 'repeated']
-  process.stdout.write(table([head, ...rows]))
+  process.stdout.write(tableOf(rows))
 } finally {
   await stage.close()
 }
+for (const failure of failures) process.stdout.write(`${failure}\n`)
+if (failures.length > 0) process.stdout.write(`npm run crash -- --seed ${values.seed} repeats this run\n`)
+process.exitCode = failures.length > 0 ? 1 : 0
 
-async function play(query: QueryName, name: string, stretch: Stretch): Promise<void> {
+/** Every query on every store; the sinks that are not a function of ours on disk alone, for no sink knows the store. */
+function scenes(): readonly Scene[] {
+  const asked = <T extends string>(
+    known: readonly T[],
+    given: readonly string[] | undefined,
+  ): readonly T[] => {
+    const unknown = given?.find((name) => !known.some((each) => each === name))
+    if (unknown !== undefined) throw new Error(`'${unknown}' is none of ${known.join(', ')}`)
+    return known.filter((each) => given === undefined || given.includes(each))
+  }
+  const queries = asked(Object.keys(CRASH_QUERIES) as QueryName[], values.query)
+  const sinks = asked(Object.keys(CRASH_SINKS) as SinkName[], values.sink)
+  const stores = asked(STORES, values.store)
+  return sinks.flatMap((sink) =>
+    stores
+      .filter((store) => sink === 'foreachBatch' || store === 'disk')
+      .flatMap((store) =>
+        queries
+          .filter((query) => (CRASH_SINKS[sink] as CrashSink).queries.includes(query))
+          .map((query): Scene => ({ query, store, sink })),
+      ),
+  )
+}
+
+async function play(scene: Scene, name: string, stretch: Stretch): Promise<Row> {
   const paths: readonly (readonly Point[])[] = [
     ...stretch.points.map((point) => [point]),
-    ...randomPairs(stretch, Number(values.pairs), random),
+    ...randomPairs(stretch, pairs, random),
   ]
-  let killed = 0
-  let done = 0
-  await inParallel(paths, Number(values.workers), async (points) => {
-    const count = await killAt(stretch, points)
-    killed += count
-    if (++done % 50 === 0) say(`${query}, ${name}: ${done} of ${paths.length}`)
+  const title = `${scene.query} on ${scene.store} into ${scene.sink}, ${name}`
+  let [killed, done, failed] = [0, 0, 0]
+  await inParallel(paths, workers, async (points) => {
+    try {
+      killed += await killAt(stretch, points)
+    } catch (error) {
+      failed++
+      failures.push(`${title}: ${error instanceof Error ? error.message : String(error)}`)
+      say(failures.at(-1) ?? '')
+    }
+    if (++done % PROGRESS_EVERY === 0) say(`${title}: ${done} of ${paths.length} runs, ${failed} failed`)
   })
-  const names = new Set(stretch.points.map((point) => point.name))
-  // Any row too many or too few would have ended the run.
-  rows.push([query, name, names.size, stretch.points.length, values.pairs, killed, 0, 0])
-  say(`${query}, ${name}: ${stretch.points.length} hits, ${killed} processes killed, exact`)
+  say(`${title}: ${done} runs, ${killed} processes killed, ${failed} failed`)
+  const names = new Set(stretch.points.map((point) => point.name)).size
+  return { scene, stretch: name, names, hits: stretch.points.length, runs: done, killed, failed }
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const sum = (pick: (row: Row) => number) => rows.reduce((total, row) => total + pick(row), 0)
+  return table([
+    ['query', 'store', 'sink', 'stretch', 'failpoints', 'hits', 'runs', 'processes killed', 'not exact'],
+    ...rows.map(({ scene, stretch, names, hits, runs, killed, failed }) => [
+      ...[scene.query, scene.store, scene.sink, stretch],
+      ...[names, hits, runs, killed, failed],
+    ]),
+    [
+      ...['all', '', '', '', ''],
+      ...[sum((row) => row.hits), sum((row) => row.runs), sum((row) => row.killed), sum((row) => row.failed)],
+    ],
+  ])
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`)
 }

@@ -1,10 +1,20 @@
 import { KinesisDouble } from '../../src/testing/kinesis/double.ts'
+import { S3Double } from '../../src/testing/s3/double.ts'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
+import { type CheckpointStore, onDisk, onS3, type StoreName } from './checkpoint-store.ts'
 import { type Compiled, compile } from './compile.ts'
 import { EventStream } from './event-stream.ts'
 import { type Stretch, stretch } from './matrix.ts'
 import type { QueryName } from './queries.ts'
+import type { SinkName } from './sinks.ts'
 import { type Setting, Trial } from './trial.ts'
+
+/** What is to be killed. */
+export interface Scene {
+  readonly query: QueryName
+  readonly store: StoreName
+  readonly sink: SinkName
+}
 
 /** A setting whose stream is filled by the test. */
 export interface StageSetting extends Setting {
@@ -12,76 +22,113 @@ export interface StageSetting extends Setting {
 }
 
 const ROWS_PER_SHARD = 20
-/** Up to just before a purge (every 20 batches); of a state this small, every few batches write a snapshot. */
+/** Up to just before a purge, which comes every 20 batches. */
 const YOUTH = 19
 const OLD_AGE = 4
 
-/** Everything that the trials of one run share: a Kinesis over HTTP, streams in it, and the compiled program. */
+/** Everything that the trials of one run share: a Kinesis and an S3 over HTTP, streams, and the compiled program. */
 export class Stage {
-  readonly #double: KinesisDouble
+  readonly #kinesis: KinesisDouble
+  readonly #s3: S3Double
   readonly #endpointUrl: string
+  readonly #stores: Readonly<Record<StoreName, CheckpointStore>>
   readonly #compiled: Compiled
   readonly #random: SeededRandom
   readonly #trials: Trial[] = []
+  readonly #streams = new Map<string, EventStream>()
 
-  private constructor(double: KinesisDouble, endpointUrl: string, compiled: Compiled, random: SeededRandom) {
-    this.#double = double
-    this.#endpointUrl = endpointUrl
+  private constructor(
+    kinesis: KinesisDouble,
+    s3: S3Double,
+    endpoints: { readonly kinesis: string; readonly s3: string },
+    compiled: Compiled,
+    random: SeededRandom,
+  ) {
+    this.#kinesis = kinesis
+    this.#s3 = s3
+    this.#endpointUrl = endpoints.kinesis
+    this.#stores = { disk: onDisk, s3: onS3(s3, endpoints.s3) }
     this.#compiled = compiled
     this.#random = random
   }
 
   static async open(random: SeededRandom): Promise<Stage> {
     const compiled = await compile()
-    const double = new KinesisDouble()
-    const { endpointUrl } = await double.listen()
-    return new Stage(double, endpointUrl, compiled, random)
+    const [kinesis, s3] = [new KinesisDouble({ keptCalls: 1 }), new S3Double({ keptCalls: 1 })]
+    const endpoints = {
+      kinesis: (await kinesis.listen()).endpointUrl,
+      s3: (await s3.listen()).endpointUrl,
+    }
+    return new Stage(kinesis, s3, endpoints, compiled, random)
   }
 
   async close(): Promise<void> {
     for (const trial of this.#trials) trial.remove()
-    await this.#double.close()
+    await this.#kinesis.close()
+    await this.#s3.close()
     await this.#compiled.remove()
   }
 
   /** The first three batches of a query, from nothing; a shard is split between them. */
-  async firstBatches(query: QueryName): Promise<Stretch> {
-    const setting = this.setting(query, 'first')
-    await setting.stream.put(ROWS_PER_SHARD)
-    await setting.stream.put(ROWS_PER_SHARD)
-    await setting.stream.reshard('split')
-    await setting.stream.put(ROWS_PER_SHARD)
-    return stretch(setting)
+  async firstBatches(scene: Scene): Promise<Stretch> {
+    const stream = await this.#filled(`${scene.query}-first`, async (empty) => {
+      await empty.put(ROWS_PER_SHARD)
+      await empty.put(ROWS_PER_SHARD)
+      await empty.reshard('split')
+      await empty.put(ROWS_PER_SHARD)
+    })
+    return stretch(this.#setting(scene, stream))
   }
 
-  /** Some batches of a query that has run for a while, among them a snapshot of its state, a purge and a merge of shards. */
-  async laterBatches(query: QueryName): Promise<Stretch> {
-    const setting = this.setting(query, 'later')
-    for (let batch = 0; batch < YOUTH; batch++) await setting.stream.put(ROWS_PER_SHARD)
+  /** Some batches of a query that has run for a while, among them a purge; two shards are merged, and some states get a snapshot. */
+  async laterBatches(scene: Scene): Promise<Stretch> {
+    const stream = this.#stream(`${scene.query}-later-${scene.store}-${scene.sink}`)
+    const setting = this.#setting(scene, stream)
+    for (let batch = 0; batch < YOUTH; batch++) await stream.put(ROWS_PER_SHARD)
     const young = new Trial(setting)
     this.#trials.push(young)
     await young.finish()
-    await setting.stream.reshard('merge')
-    for (let batch = 0; batch < OLD_AGE; batch++) await setting.stream.put(ROWS_PER_SHARD)
+    await stream.reshard('merge')
+    for (let batch = 0; batch < OLD_AGE; batch++) await stream.put(ROWS_PER_SHARD)
     return stretch(setting, young)
   }
 
-  /** A query and a stream of its own, with two shards and nothing in it. */
-  setting(query: QueryName, stream: string): StageSetting {
-    const name = `${query}-${stream}`
+  /** A query that writes files and gives many signs of life, with a stream of its own that has nothing in it. */
+  setting(query: QueryName, store: StoreName, stream: string): StageSetting {
+    const setting = this.#setting({ query, store, sink: 'foreachBatch' }, this.#stream(`${query}-${stream}`))
+    return { ...setting, writer: { ...setting.writer, checkpointHeartbeat: '50ms' } }
+  }
+
+  async #filled(name: string, fill: (stream: EventStream) => Promise<void>): Promise<EventStream> {
+    const known = this.#streams.get(name)
+    if (known) return known
+    const stream = this.#stream(name)
+    this.#streams.set(name, stream)
+    await fill(stream)
+    return stream
+  }
+
+  #stream(name: string): EventStream {
+    return new EventStream(this.#kinesis, name, this.#random)
+  }
+
+  #setting({ query, store, sink }: Scene, stream: EventStream): StageSetting {
     return {
       query,
-      stream: new EventStream(this.#double, name, this.#random),
+      stream,
+      sink,
+      store: this.#stores[store],
       child: this.#compiled.child,
       source: {
         endpointUrl: this.#endpointUrl,
-        streamName: name,
+        streamName: stream.name,
         // Batches end where the caps say, not where time runs out: every life then passes the same places.
         maxFetchRecordsPerShard: ROWS_PER_SHARD,
         maxFetchTimeInMs: '60s',
         fetchInterval: '1ms',
       },
-      writer: { minBatchesToRetain: 4, checkpointHeartbeat: '50ms' },
+      // Nor does a sign of life come in between.
+      writer: { minBatchesToRetain: 4, checkpointHeartbeat: '10m' },
     }
   }
 }

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Batches, type Line, readBatches } from './batch-files.ts'
+import type { Line } from './batch-files.ts'
+import type { CheckpointPlace, CheckpointStore } from './checkpoint-store.ts'
 import { type Ending, Life, type Order } from './life.ts'
 import { CRASH_QUERIES, type CrashQuery, type QueryName } from './queries.ts'
+import { CRASH_SINKS, type CrashSink, type SinkName } from './sinks.ts'
 
 /** Where a process is to die: when it passes `name` for the hit-th time. */
 export interface Point {
@@ -27,32 +29,39 @@ export interface Setting {
   readonly source: Order['source']
   /** Options of the query beside its checkpointLocation. */
   readonly writer: Order['writer']
+  readonly store: CheckpointStore
+  readonly sink: SinkName
 }
 
 /** One checkpoint and one sink, and the processes that follow each other on them. */
 export class Trial {
   readonly setting: Setting
+  readonly checkpoint: CheckpointPlace
   readonly #directory: string
 
   /** @param from begins with a copy of what that trial has come to */
   constructor(setting: Setting, from?: Trial) {
     this.setting = setting
     this.#directory = mkdtempSync(join(tmpdir(), 'sluice-crash-'))
-    if (from) cpSync(from.#directory, this.#directory, { recursive: true })
-    else mkdirSync(this.sink)
+    this.checkpoint = setting.store(this.#directory)
+    if (from) {
+      cpSync(from.output, this.output, { recursive: true })
+      from.checkpoint.copyTo(this.checkpoint)
+    } else {
+      mkdirSync(this.output)
+    }
   }
 
-  get checkpoint(): string {
-    return join(this.#directory, 'checkpoint')
-  }
-
-  get sink(): string {
-    return join(this.#directory, 'sink')
+  /** The directory that its sink writes to. */
+  get output(): string {
+    return join(this.#directory, 'output')
   }
 
   get order(): Order {
-    const { query, source, writer } = this.setting
-    return { query, sink: this.sink, source, writer: { ...writer, checkpointLocation: this.checkpoint } }
+    const { query, source, sink, writer } = this.setting
+    const { location: checkpointLocation, options } = this.checkpoint
+    const target = { sink, output: this.output }
+    return { query, source, ...target, writer: { ...writer, ...options, checkpointLocation } }
   }
 
   /** A process that goes on at the end of the stream until it is told to stop. */
@@ -90,11 +99,14 @@ export class Trial {
   /** What the sink holds and what it should hold, each in the same order. */
   async outcome(): Promise<{ readonly found: readonly Line[]; readonly expected: readonly Line[] }> {
     const query: CrashQuery = CRASH_QUERIES[this.setting.query]
+    const sink: CrashSink = CRASH_SINKS[this.setting.sink]
+    const found = await sink.lines(this.output, query)
     const expected = await this.setting.stream.expected(query)
-    return { found: finalLines(query, readBatches(this.sink)).sort(), expected: [...expected].sort() }
+    return { found: [...found].sort(), expected: [...expected].sort() }
   }
 
   remove(): void {
+    this.checkpoint.remove()
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
@@ -105,16 +117,4 @@ export class Trial {
 
 function assertWell({ by, stderr }: Ending): void {
   assert.equal(by, 0, `the query ended with ${by}: ${stderr}`)
-}
-
-/** Batches are read in order; where a group has changed, its last row counts. */
-function finalLines({ mode, key }: CrashQuery, batches: Batches): Line[] {
-  const lines = [...batches].sort(([a], [b]) => a - b).flatMap(([, batch]) => batch)
-  if (mode !== 'update') return lines
-  const last = new Map<string, Line>()
-  for (const line of lines) {
-    const row = JSON.parse(line) as Readonly<Record<string, unknown>>
-    last.set(JSON.stringify(key.map((name) => row[name])), line)
-  }
-  return [...last.values()]
 }

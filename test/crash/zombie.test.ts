@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { readBatches } from './batch-files.ts'
+import { STORES } from './checkpoint-store.ts'
 import type { Life } from './life.ts'
 import { Stage } from './stage.ts'
 import { Trial } from './trial.ts'
@@ -23,6 +23,12 @@ const PLACES = [
   { name: 'batch.done', hit: 3, when: 'with nothing more to do' },
 ] as const
 
+/** What a place does to a sleeper is the same for every store, but for where files and requests are under way. */
+const ON_S3 = ['batch.logged', 'state.exported', 'batch.saved']
+const SLEEPS = STORES.flatMap((store) =>
+  PLACES.filter(({ name }) => store === 'disk' || ON_S3.includes(name)).map((place) => ({ ...place, store })),
+)
+
 describe('a query that was suspended and replaced', {
   skip: !existsSync('/proc/self/stat'),
   concurrency: 2,
@@ -33,9 +39,9 @@ describe('a query that was suspended and replaced', {
   })
   after(() => stage.close())
 
-  for (const { name, hit, when } of PLACES) {
-    test(`${when} is fenced when it wakes, and leaves no trace in sink or checkpoint`, async () => {
-      const setting = stage.setting('aggregate', `zombie-${name}`)
+  for (const { name, hit, when, store } of SLEEPS) {
+    test(`${when} is fenced when it wakes, and leaves no trace in sink or checkpoint on ${store}`, async () => {
+      const setting = stage.setting('aggregate', store, `zombie-${name}-${store}`)
       const trial = new Trial(setting)
       for (let batch = 0; batch < 3; batch++) await setting.stream.put(PUT)
       const first = trial.start({ SLUICE_FAILPOINT: `${name}:${hit}:stop` })
@@ -46,13 +52,13 @@ describe('a query that was suspended and replaced', {
         second = trial.start()
         await second.started
         await untilCommitted(trial)
-        const before = { sink: readBatches(trial.sink), names: namesIn(trial.checkpoint) }
+        const before = { sink: readBatches(trial.output), names: lastingNames(trial) }
         first.signal('SIGCONT')
         const { by, stderr } = await first.ended
         assert.match(stderr, /^CHECKPOINT_FENCED\n/)
         assert.equal(by, 1)
-        assert.deepEqual(readBatches(trial.sink), before.sink)
-        assert.deepEqual(namesIn(trial.checkpoint), before.names)
+        assert.deepEqual(readBatches(trial.output), before.sink)
+        assert.deepEqual(lastingNames(trial), before.names)
 
         await setting.stream.put(PUT)
         await untilCommitted(trial)
@@ -80,12 +86,8 @@ function stateOf(pid: number): 'running' | 'stopped' | 'ended' {
 }
 
 /** Beats come and go while the second query lives. */
-function namesIn(checkpoint: string): string[] {
-  const names = readdirSync(checkpoint, { recursive: true, encoding: 'utf8', withFileTypes: true })
-  return names
-    .filter((entry) => entry.isFile() && !/\.beat\./.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name).slice(checkpoint.length + 1))
-    .filter((name) => !name.startsWith('.incoming/'))
+function lastingNames(trial: Trial): readonly string[] {
+  return trial.checkpoint.names().filter((name) => !name.includes('.beat.'))
 }
 
 /** Waits until all that was put is in the sink, and after that until the checkpoint knows of the last of it. */
@@ -99,8 +101,8 @@ async function untilCommitted(trial: Trial): Promise<void> {
       },
     ),
   )
-  const last = readBatches(trial.sink).size - 1
-  await until(() => existsSync(join(trial.checkpoint, 'commits', String(last))))
+  const last = readBatches(trial.output).size - 1
+  await until(() => trial.checkpoint.has(`commits/${last}`))
 }
 
 /** A test that waits in vain is ended by its runner. */

@@ -1,6 +1,7 @@
 import type { Schema } from '../../batch.ts'
 import { type Connection, literal, quoted } from '../../duckdb.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import type { OutputMode } from '../../output-mode.ts'
 import { NOTES, type TableTarget } from './options.ts'
 
@@ -41,8 +42,11 @@ export class TableWriter {
     try {
       const last = await this.#lastBatch(batch)
       if (last === undefined) await this.#begin(batch)
+      hit('sink.begun')
       if (last === undefined || last < batch.batchId) await this.#add(batch)
+      hit('sink.added')
       await this.#connection.run('COMMIT')
+      hit('sink.committed')
     } catch (error) {
       await this.#connection.run('ROLLBACK').catch(() => undefined)
       throw error

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { absent, codeOf, type DiskCalls, syncDirectory, writeDurably } from '../../durable-file.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import { diskError } from './disk-error.ts'
 import { type Claim, claimText, type Manifest, manifestText, parseClaim, parseManifest } from './manifest.ts'
 
@@ -83,6 +84,7 @@ export class Ledger {
     } finally {
       await this.#calls.unlink(draft).catch(absent)
     }
+    hit('sink.recorded')
     await syncDirectory(this.#calls, this.#folder)
     return 'created'
   }

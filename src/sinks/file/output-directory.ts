@@ -2,6 +2,7 @@ import { dirname, join, relative } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import { absent, type DiskCalls, makeDirectory, sealFile, syncDirectory } from '../../durable-file.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import { dataFileName, ownerTag } from './data-file.ts'
 import { DIRECTORY, diskError } from './disk-error.ts'
 import { LEDGER, Ledger } from './ledger.ts'
@@ -83,6 +84,7 @@ export class OutputDirectory {
       await calls.mkdir(stage)
       try {
         if (rows > 0) await write(stage)
+        hit('sink.staged')
         await this.#publish(batchId, rows, stage, this.#workshop)
       } finally {
         await calls.rm(stage, { recursive: true, force: true }).catch(() => undefined)
@@ -133,6 +135,7 @@ export class OutputDirectory {
       if (!folders.has(folder)) await makeDirectory(calls, folder)
       folders.add(folder)
       await calls.rename(staged, join(folder, name))
+      hit('sink.moved')
       files.push({ path: pathWithin(this.#root, join(folder, name)), ...sealed })
     }
     for (const folder of folders) await syncDirectory(calls, folder)

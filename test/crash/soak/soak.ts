@@ -11,6 +11,7 @@ import { table } from 'table'
 import { KinesisDouble } from '../../../src/testing/kinesis/double.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { readBatches } from '../batch-files.ts'
+import { onDisk } from '../checkpoint-store.ts'
 import { compile } from '../compile.ts'
 import type { QueryName } from '../queries.ts'
 import { Trial } from '../trial.ts'
@@ -111,7 +112,7 @@ async function settle(): Promise<boolean> {
     const [lost, repeated] = [missing(expected, found), missing(found, expected)]
     exact &&= lost === 0 && repeated === 0
     const fates = victims.find((victim) => victim.trial === each)?.fates
-    const batches = readBatches(each.sink).size
+    const batches = readBatches(each.output).size
     rows.push([
       each.setting.query,
       stream.size,
@@ -180,6 +181,8 @@ function trial(query: QueryName): Trial {
       maxRetryInterval: '2s',
     },
     writer: { minBatchesToRetain: 10, checkpointHeartbeat: '500ms' },
+    store: onDisk,
+    sink: 'foreachBatch',
   })
 }
 
