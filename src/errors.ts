@@ -247,6 +247,16 @@ export const ERRORS = {
     help: '{remedy}',
     retriable: false,
   },
+  SINK_DATABASE: {
+    what: 'the sink {sink} could not {operation} at {host}: {reason}',
+    help: '{remedy}',
+    retriable: false,
+  },
+  SINK_DATABASE_UNAVAILABLE: {
+    what: 'the sink {sink} could not {operation} at {host}: {reason}',
+    help: '{remedy}; maxRetryTime says how long a batch tries, and it comes again at the next start',
+    retriable: true,
+  },
   // sinks into streams and services
   SINK_COLUMN: {
     what: "the sink {sink} needs a column '{column}' of type {types}, and the query gives {found}",

@@ -57,6 +57,7 @@ const ONLY_IN: readonly {
     files: ['duckdb.ts', 'attach.ts', 'records-scan.ts', 'string-structs.ts', 'user-functions.ts'],
     why: 'DuckDB has one door',
   },
+  { pattern: /from 'pg'/, files: ['sinks/postgres/server.ts'], why: 'PostgreSQL has one door' },
   { pattern: /new (?:Kinesis|S3|STS)Client\(/, files: ['aws.ts'], why: 'AWS has one door' },
   { pattern: /\bthrow new (?:Type|Range)?Error\(/, files: [], why: 'errors have codes' },
   { pattern: /\bas any\b|: any\b|@ts-ignore|@ts-expect-error/, files: [], why: 'types are kept' },

@@ -6,6 +6,7 @@ import { httpFormat } from './http/format.ts'
 import { kinesisFormat } from './kinesis/format.ts'
 import { memoryFormat } from './memory.ts'
 import { noopFormat } from './noop.ts'
+import { postgresFormat } from './postgres/format.ts'
 import type { SinkFormat } from './sink.ts'
 
 /** The sinks that `writeStream.format(…)` and `CREATE SINK … USING …` know by name. */
@@ -17,6 +18,7 @@ export const SINKS: Readonly<Record<string, SinkFormat>> = Object.freeze({
   json: fileFormat('json'),
   csv: fileFormat('csv'),
   duckdb: duckdbFormat,
+  postgres: postgresFormat,
   kinesis: kinesisFormat,
   http: httpFormat,
 })

@@ -2,7 +2,7 @@ import type { Schema } from '../../batch.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionTable, parseOptions } from '../../options.ts'
 import type { OutputMode } from '../../output-mode.ts'
-import { columnList } from '../column-list.ts'
+import { keyColumns } from '../key-columns.ts'
 import { localPath } from '../local-path.ts'
 
 export const DUCKDB_OPTIONS = {
@@ -62,7 +62,7 @@ export function parseDuckdbOptions(given: GivenOptions, mode: OutputMode, schema
     description: `duckdb[${path}, ${options.table}]`,
     path: localPath('duckdb', path, FILE),
     ...nameOf(options.table),
-    key: keyOf(options.key, mode, schema),
+    key: keyColumns(OWNER, options.key, mode, schema),
     detachBetweenBatches,
     lockTimeoutMs,
   })
@@ -76,15 +76,4 @@ function nameOf(text: string): { schema: string; table: string } {
     throw new SluiceError('OPTION_INVALID', { owner: OWNER, option: 'table', value: text, expected })
   }
   return { schema, table }
-}
-
-function keyOf(text: string | undefined, mode: OutputMode, schema: Schema): readonly string[] {
-  if (mode === 'update') {
-    if (text !== undefined) return columnList(OWNER, 'key', text, schema)
-    const doc = 'update mode replaces rows, and has to know which'
-    throw new SluiceError('OPTION_MISSING', { owner: OWNER, option: 'key', doc })
-  }
-  if (text === undefined) return []
-  const expected = `no key in ${mode} mode, where no row is replaced by another`
-  throw new SluiceError('OPTION_INVALID', { owner: OWNER, option: 'key', value: text, expected })
 }
