@@ -1,3 +1,4 @@
+import type { Schema } from '../batch.ts'
 import { launch } from '../engine/launch.ts'
 import { DEFAULT_TRIGGER, parseTrigger, type Trigger, type TriggerSetting } from '../engine/trigger.ts'
 import { SluiceError } from '../errors.ts'
@@ -50,6 +51,10 @@ export const QUERY_OPTIONS = {
     default: 'min',
     oneOf: ['min', 'max'],
     doc: 'which of several watermarks is that of the query: the slowest or the fastest',
+  },
+  lateRowsPath: {
+    kind: 'text',
+    doc: 'directory (or `s3://` prefix) where Parquet files keep the rows that were dropped behind the watermark; without it they are counted',
   },
   watermarkMaxAhead: {
     kind: 'duration',
@@ -165,6 +170,12 @@ export class DataStreamWriter {
     const { openers, database, clock, log, sinks } = this.#context
     const { outputMode, trigger, queryName } = this.#settings
     const { format, program, settings, sinkOptions, checkpointOptions, explanation } = await this.#prepare()
+    const { lateRowsPath } = settings
+    const openAside = (path: string, part: string, schema: Schema, queryId: string, stop: AbortSignal) => {
+      const options = new Map([['path', `${path.replace(/\/+$/, '')}/query=${queryId}/${part}`]])
+      const context = { options, queryId, queryName, outputMode: 'append', schema, log, clock, stop } as const
+      return sinks.get('parquet').open(context)
+    }
     const execution = await launch({
       name: queryName,
       database,
@@ -181,22 +192,14 @@ export class DataStreamWriter {
       openSource: (input) => openers.get(input)!(),
       openSink: (schema, queryId, stop) =>
         format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log, clock, stop }),
-      openBadRecords: (path, source, schema, queryId, stop) => {
-        // Queries and sources apart, so that several can share the path that their streams name.
-        const directory = `${path.replace(/\/+$/, '')}/query=${queryId}/source=${source}`
-        const options = new Map([['path', directory]])
-        const context = {
-          options,
-          queryId,
-          queryName,
-          outputMode: 'append',
-          schema,
-          log,
-          clock,
-          stop,
-        } as const
-        return sinks.get('parquet').open(context)
-      },
+      // Queries, sources and operators apart, so that several can share a path.
+      openBadRecords: (path, source, schema, queryId, stop) =>
+        openAside(path, `source=${source}`, schema, queryId, stop),
+      openLateRows:
+        lateRowsPath === undefined
+          ? undefined
+          : (operator, schema, queryId, stop) =>
+              openAside(lateRowsPath, `operator=${operator}`, schema, queryId, stop),
       clock,
       log,
     })

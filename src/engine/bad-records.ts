@@ -1,8 +1,9 @@
 import type { Schema } from '../batch.ts'
-import { reasonOf, SluiceError } from '../errors.ts'
+import { SluiceError } from '../errors.ts'
 import type { Program } from '../plan/incremental.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Stages } from './stages.ts'
+import { writeBatch } from './write-batch.ts'
 
 /** Opens the sink of one source's bad records; `source` counts from 0. */
 export type OpenBadRecords = (
@@ -69,13 +70,7 @@ export class BadRecords {
   async write(batchId: number, counts: readonly (number | undefined)[]): Promise<void> {
     for (const [index, sink] of this.#sinks) {
       if (!counts[index]) continue
-      try {
-        await sink.write(batchId, await this.#stages.badRecords(index))
-      } catch (error) {
-        if (error instanceof SluiceError) throw error
-        const params = { sink: sink.description, batch: batchId, reason: reasonOf(error) }
-        throw new SluiceError('SINK_FAILED', params, { cause: error })
-      }
+      await writeBatch(sink, batchId, await this.#stages.badRecords(index))
     }
   }
 }

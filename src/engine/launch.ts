@@ -15,6 +15,7 @@ import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import { sluiceVersion } from '../version.ts'
 import { BadRecords, type OpenBadRecords } from './bad-records.ts'
+import { LateRows, type OpenLateRows } from './late-rows.ts'
 import { MicroBatches } from './micro-batch.ts'
 import { Stages } from './stages.ts'
 import { StopMarker } from './stop-marker.ts'
@@ -44,6 +45,8 @@ export interface Launch {
   /** `stop` aborts when the query is asked to stop. */
   readonly openSink: (schema: Schema, queryId: string, stop: AbortSignal) => Promise<Sink>
   readonly openBadRecords: OpenBadRecords
+  /** Absent where late rows are counted and no more. */
+  readonly openLateRows: OpenLateRows | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -104,7 +107,14 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       (path, source, schema) => query.openBadRecords(path, source, schema, id, stopping.signal),
       (opened) => closing.push(() => opened.close()),
     )
-    const parts = { sources, stages, badRecords, sink, checkpoint, clock, log }
+    const { openLateRows } = query
+    const lateRows = await LateRows.open(
+      program,
+      stages,
+      openLateRows && ((operator, schema) => openLateRows(operator, schema, id, stopping.signal)),
+      (opened) => closing.push(() => opened.close()),
+    )
+    const parts = { sources, stages, badRecords, lateRows, sink, checkpoint, clock, log }
     const batches = await MicroBatches.resume(parts, initial, {
       minBatchesToRetain: query.minBatchesToRetain,
       maxDeltasPerSnapshot: query.maxDeltasPerSnapshot,

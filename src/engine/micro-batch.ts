@@ -3,23 +3,25 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { BatchIntent } from '../checkpoint/offsets.ts'
 import type { StateFile } from '../checkpoint/state-file.ts'
 import type { Clock } from '../clock.ts'
-import type { Relation } from '../duckdb.ts'
 import { hasCode, reasonOf, SluiceError } from '../errors.ts'
 import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import type { BadRecords } from './bad-records.ts'
+import type { LateRows } from './late-rows.ts'
 import { nextStateKind } from './next-state-kind.ts'
 import { StepTimes } from './progress.ts'
 import type { EventTimeSpan, OperatorCounts, Stages } from './stages.ts'
 import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
+import { writeBatch } from './write-batch.ts'
 
 /** What a query is made of once everything is open. */
 export interface Machinery {
   readonly sources: readonly Source[]
   readonly stages: Stages
   readonly badRecords: BadRecords
+  readonly lateRows: LateRows
   readonly sink: Sink
   readonly checkpoint: Checkpoint
   readonly clock: Clock
@@ -195,7 +197,7 @@ export class MicroBatches {
     batches: readonly (Batch | undefined)[],
     times: StepTimes,
   ): Promise<BatchReport> {
-    const { stages, badRecords, checkpoint, sources } = this.#parts
+    const { stages, badRecords, lateRows, sink, checkpoint, sources } = this.#parts
     const { batchId } = intent
     try {
       const timeMs = intent.startedAtMs
@@ -206,19 +208,20 @@ export class MicroBatches {
         lateBeforeMs: checkpoint.lastIntent?.watermarkMs ?? null,
         eventTimeLimitMs: this.#settings.maxAheadMs === undefined ? null : timeMs + this.#settings.maxAheadMs,
       })
-      const { rows, malformed } = await times.of('addBatch', async () => {
+      const { rows, malformed, operators } = await times.of('addBatch', async () => {
         for (const [index, batch] of batches.entries()) await stages.attach(index, batch?.records ?? [])
         const malformed = await badRecords.count(batchId)
         const relation = await stages.run()
+        const operators = await stages.counts()
         hit('batch.computed')
         await checkpoint.assertHeld()
         hit('batch.held')
         await badRecords.write(batchId, malformed)
-        await this.#write(batchId, relation)
+        await lateRows.write(batchId, operators)
+        await writeBatch(sink, batchId, relation)
         hit('batch.written')
-        return { rows: relation.rows, malformed }
+        return { rows: relation.rows, malformed, operators }
       })
-      const operators = await stages.counts()
       const eventTimes = await stages.eventTimes()
       this.#watermark.observe(eventTimes.map((span) => span.greatestMs))
       const state = await times.of('stateCommit', () => this.#saveState(batchId, operators))
@@ -245,17 +248,6 @@ export class MicroBatches {
       await stages.rollback()
       // A successor sweeps the files of the writer that it replaced: then this is why, whatever failed.
       throw (await fencing(checkpoint)) ?? batchFailed(batchId, error)
-    }
-  }
-
-  async #write(batchId: number, rows: Relation): Promise<void> {
-    const { sink } = this.#parts
-    try {
-      await sink.write(batchId, rows)
-    } catch (error) {
-      if (error instanceof SluiceError) throw error
-      const params = { sink: sink.description, batch: batchId, reason: reasonOf(error) }
-      throw new SluiceError('SINK_FAILED', params, { cause: error })
     }
   }
 

@@ -32,6 +32,7 @@ export interface BatchSetting {
 }
 
 const RESULT = 'result'
+const LATE = 'late_rows'
 
 /**
  * Runs a program's SQL on a connection of its own, one batch at a time.
@@ -109,6 +110,14 @@ export class Stages {
     return new Relation(this.#connection, table, schema, await this.malformed(index))
   }
 
+  /** The rows of the batch that an operator dropped behind the watermark. */
+  async lateRows(operator: string, batchId: number): Promise<Relation> {
+    const { rows, schema } = this.#program.operators.find(({ name }) => name === operator)!.late!
+    await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${LATE} AS ${rows(batchId)}`)
+    const count = Number(await this.#connection.value(`SELECT count(*) FROM ${LATE}`))
+    return new Relation(this.#connection, LATE, schema, count)
+  }
+
   #payload(index: number): PayloadStage {
     return this.#program.sources[index]!.payload!
   }
@@ -157,7 +166,7 @@ export class Stages {
         operatorName: name,
         numRowsTotal: Number(row?.['total']),
         numRowsUpdated: Number(row?.['updated']),
-        numRowsDroppedByWatermark: late === undefined ? 0 : Number(await this.#connection.value(late)),
+        numRowsDroppedByWatermark: late === undefined ? 0 : Number(await this.#connection.value(late.count)),
       })
     }
     return counts

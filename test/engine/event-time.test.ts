@@ -95,6 +95,25 @@ const UPDATE: readonly (Pick<Case, 'sql' | 'batchSql' | 'key'> & { mode?: 'compl
   },
 ]
 
+const LATE: readonly (Pick<Case, 'sql' | 'mode'> & Partial<Case>)[] = [
+  {
+    mode: 'append',
+    sql: "SELECT tumble(at, '10 seconds') AS w, page, count(*) AS n, sum(number) AS s FROM events GROUP BY w, page",
+  },
+  {
+    mode: 'update',
+    key: ['w'],
+    isHeldBack: () => false,
+    sql: "SELECT tumble(at, '10 seconds') AS w, list(number ORDER BY number) AS l FROM events GROUP BY w",
+  },
+  { mode: 'append', isHeldBack: () => false, sql: 'SELECT DISTINCT at, number, page FROM events' },
+  {
+    mode: 'append',
+    sql: "SELECT number, session_window(at, '2 seconds').start AS s FROM events GROUP BY number, session_window(at, '2 seconds')",
+    batchSql: 'SELECT number, at AS s FROM events',
+  },
+]
+
 describe('event time', () => {
   test('append mode hands every group on once, equal to the batch answer', async () => {
     await forSeeds(APPEND.length, async (random, seed) => {
@@ -109,6 +128,24 @@ describe('event time', () => {
       const rows = disordered(random)
       await checkAgainstBatch({ ...base, ...each, rows, mode, isHeldBack: () => false }, random)
     })
+  })
+
+  test('of rows that come too late, those that were not dropped make the batch answer', async () => {
+    let late = 0
+    await forSeeds(LATE.length, async (random, seed) => {
+      const each = LATE[Number(seed) % LATE.length] as (typeof LATE)[number]
+      const rows = disordered(random).map((row, number) => {
+        const isLate = random.next() < 0.1 && textOf(row).includes('2026-01-01')
+        return { ...row, number, at: isLate ? new Date(START + random.below(30_000)) : row['at'] }
+      })
+      const columns = { ...COLUMNS, number: 'INTEGER' }
+      const ran = await checkAgainstBatch(
+        { ...base, key: [], ...each, columns, rows, number: 'number' },
+        random,
+      )
+      late += ran.late
+    })
+    assert.ok(late > 0, 'no row came too late')
   })
 
   const at = (seconds: number) => new Date(START + seconds * 1000)

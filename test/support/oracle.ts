@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +29,11 @@ export interface Case {
   readonly tables?: readonly string[]
   /** Significant digits in which numbers must agree, where the order of additions may decide the others. */
   readonly digits?: number
+  /**
+   * A column that numbers the rows, where some come too late: the batch answer is then that over all rows but those
+   * which the query says it has dropped.
+   */
+  readonly number?: string
 }
 
 const CRASH = new Error('crash on purpose')
@@ -39,8 +45,8 @@ const CRASH = new Error('crash on purpose')
 export async function checkAgainstBatch(
   each: Case,
   random: SeededRandom,
-): Promise<{ batches: number; crashes: number }> {
-  const checkpoint = await mkdtemp(join(tmpdir(), 'sluice-oracle-'))
+): Promise<{ batches: number; crashes: number; late: number }> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-oracle-'))
   try {
     // The sink that survives crashes: what each batch wrote last, as an idempotent sink would keep it.
     const written = new Map<number, Row[]>()
@@ -55,17 +61,19 @@ export async function checkAgainstBatch(
       stream.add(...each.rows.slice(fed, fed + more))
       fed += more
       const mayCrash = random.next() < 0.6
-      crashes += await runOnce(each, stream, checkpoint, written, mayCrash ? random : undefined)
+      crashes += await runOnce(each, stream, directory, written, mayCrash ? random : undefined)
       if (fed === each.rows.length && start > 3) break
     }
-    await runOnce(each, stream, checkpoint, written, undefined)
-    const expected = await batchAnswer(each)
+    await runOnce(each, stream, directory, written, undefined)
+    const late = await lateNumbers(each, directory)
+    const rows = each.rows.filter((row) => !late.has(row[each.number ?? '']))
+    const expected = await batchAnswer({ ...each, rows })
     const got = finalRows(each, written)
     const { digits } = each
     assert.deepEqual(multiset(got, digits), multiset(expected, digits), `${each.mode}: ${each.sql}`)
-    return { batches: written.size, crashes }
+    return { batches: written.size, crashes, late: late.size }
   } finally {
-    await rm(checkpoint, { recursive: true, force: true })
+    await rm(directory, { recursive: true, force: true })
   }
 }
 
@@ -73,7 +81,7 @@ export async function checkAgainstBatch(
 async function runOnce(
   each: Case,
   stream: MemoryStream,
-  checkpointLocation: string,
+  directory: string,
   written: Map<number, Row[]>,
   chance: SeededRandom | undefined,
 ): Promise<number> {
@@ -83,10 +91,9 @@ async function runOnce(
     const events = session.readStream.format(stream).load()
     const timed = each.watermark ? events.withWatermark(...each.watermark) : events
     timed.createOrReplaceTempView('events')
-    const query = await session
-      .sql(each.sql)
-      .writeStream.outputMode(each.mode)
-      .option('checkpointLocation', checkpointLocation)
+    const writer = session.sql(each.sql).writeStream.outputMode(each.mode)
+    const query = await (each.number ? writer.option('lateRowsPath', join(directory, 'late')) : writer)
+      .option('checkpointLocation', join(directory, 'checkpoint'))
       .trigger({ availableNow: true })
       .foreachBatch(async (batch, batchId) => {
         if (chance && chance.next() < 0.2) throw CRASH
@@ -119,6 +126,22 @@ function finalRows(each: Case, written: ReadonlyMap<number, readonly Row[]>): Ro
   const last = new Map<string, Row>()
   for (const row of batches.flat()) last.set(textOf(each.key.map((name) => row[name])), row)
   return [...last.values()]
+}
+
+/** Numbers of the rows that were dropped, each once. */
+async function lateNumbers({ number }: Case, directory: string): Promise<Set<unknown>> {
+  const late = join(directory, 'late')
+  if (!number || !existsSync(late)) return new Set()
+  const session = await Session.create({ log: silentLogger })
+  try {
+    const files = `read_parquet('${late}/**/*.parquet', hive_partitioning = true, union_by_name = true)`
+    const rows = await session.sql(`SELECT ${number} AS n FROM ${files}`).collect()
+    const numbers = new Set(rows.map((row) => row['n']))
+    assert.equal(numbers.size, rows.length, 'a late row was written twice')
+    return numbers
+  } finally {
+    await session.close()
+  }
 }
 
 async function batchAnswer(each: Case): Promise<Row[]> {

@@ -4,7 +4,7 @@ import { describePlan } from '../describe-plan.ts'
 import { type MergeableCall, mergeable } from '../mergeable.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { isSession } from '../rules/event-time-windows.ts'
-import { eventKeyEnd, isLate } from './closing.ts'
+import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
 import { loadLatest, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 import { retained } from './retained.ts'
 import { sessionOperator } from './session.ts'
@@ -82,7 +82,7 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
       },
     ],
     evict: over && mode !== 'complete' ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
-    late: over && `SELECT n FROM ${late}`,
+    late: await lateForGroups(aggregate, `SELECT n FROM ${late}`, context),
     changed: `SELECT ${storable(types)} FROM ${quoted(touched)}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
     load: (files) => loadLatest(state, types, keys, files),

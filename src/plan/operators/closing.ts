@@ -1,25 +1,56 @@
 import { quoted } from '../../duckdb.ts'
+import type { Expression } from '../ast.ts'
 import { type EventTime, eventTimeOf, eventTimes } from '../event-time.ts'
 import type { Aggregate } from '../plan.ts'
-import { LATE_BEFORE } from './operator.ts'
+import { type LateRows, lateRows } from './late-rows.ts'
+import { LATE_BEFORE, type OperatorContext } from './operator.ts'
 
-/** SQL for the moment after which a group cannot change: the end of its window, or its event time itself. */
-export function eventKeyEnd(aggregate: Aggregate): string | undefined {
+/** The key of a group that says when it can change no more: a window under a watermark, or an event time. */
+interface EventKey {
+  readonly name: string
+  readonly expression: Expression
+  readonly time: EventTime
+}
+
+function eventKey(aggregate: Aggregate): EventKey | undefined {
   const below = eventTimes(aggregate.child)
-  for (const { name, expression } of aggregate.keys) {
-    const time = eventTimeOf(expression, below)
-    if (time) return closing(name, time)
+  for (const key of aggregate.keys) {
+    const time = eventTimeOf(key.expression, below)
+    if (time) return { ...key, time }
   }
   return undefined
 }
 
-/** SQL for the moment at which the watermark closes a column's event time. */
-export function closing(name: string, { kind, lagMs }: EventTime): string {
-  const end = kind === 'window' ? `${quoted(name)}."end"` : quoted(name)
+/** SQL for the moment after which a group cannot change: the end of its window, or its event time itself. */
+export function eventKeyEnd(aggregate: Aggregate): string | undefined {
+  const key = eventKey(aggregate)
+  return key && closing(quoted(key.name), key.time)
+}
+
+/** The rows of an aggregate that fall into groups which the watermark has closed; `count` says how many. */
+export async function lateForGroups(
+  aggregate: Aggregate,
+  count: string,
+  context: OperatorContext,
+): Promise<LateRows | undefined> {
+  const key = eventKey(aggregate)
+  if (!key) return undefined
+  const late = (value: string) => isLate(closing(value, key.time))
+  return lateRows(count, aggregate.child, key.expression, late, context)
+}
+
+/** SQL for the moment at which the watermark closes an event time, given the SQL for its value. */
+export function closing(value: string, { kind, lagMs }: EventTime): string {
+  const end = kind === 'window' ? `${value}."end"` : value
   return lagMs > 0 ? `(${end} + INTERVAL ${lagMs} MILLISECOND)` : end
+}
+
+/** Whether a row came when the watermark had passed it. */
+export function isBehind(end: string | undefined): string {
+  return `coalesce(${end} <= ${LATE_BEFORE}, false)`
 }
 
 /** A row without event time belongs to no window, as in Spark, and counts as late. */
 export function isLate(end: string | undefined): string {
-  return `${end} IS NULL OR coalesce(${end} <= ${LATE_BEFORE}, false)`
+  return `${end} IS NULL OR ${isBehind(end)}`
 }

@@ -1,17 +1,11 @@
 import { quoted } from '../../duckdb.ts'
+import { column } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
 import { eventTimes } from '../event-time.ts'
 import type { Dedup } from '../plan.ts'
-import { closing } from './closing.ts'
-import {
-  LATE_BEFORE,
-  loadLatest,
-  type Operator,
-  type OperatorContext,
-  sameKey,
-  storable,
-  WATERMARK,
-} from './operator.ts'
+import { closing, isBehind } from './closing.ts'
+import { lateRows } from './late-rows.ts'
+import { loadLatest, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 
 /** When a key kept for so long within the watermark may be forgotten. */
 const EXPIRES = 'expires'
@@ -27,12 +21,14 @@ export async function dedupOperator(dedup: Dedup, context: OperatorContext): Pro
   const { name, analysis, print } = context
   const columns = await describePlan(dedup.child, analysis)
   const keys = dedup.keys.length > 0 ? dedup.keys : columns.map((field) => field.name)
-  const times = [...eventTimes(dedup.child)].map(([column, eventTime]) => ({
-    column,
-    end: closing(column, eventTime),
+  const times = [...eventTimes(dedup.child)].map(([name, eventTime]) => ({
+    name,
+    eventTime,
+    end: closing(quoted(name), eventTime),
   }))
-  const time = times[0]?.end
-  const keyTime = times.find(({ column }) => keys.some((key) => key.toLowerCase() === column))
+  const [first] = times
+  const time = first?.end
+  const keyTime = times.find(({ name: c }) => keys.some((key) => key.toLowerCase() === c))
   const within = dedup.withinMs === undefined ? undefined : `${time} + INTERVAL ${dedup.withinMs} MILLISECOND`
   const over = within ? quoted(EXPIRES) : keyTime?.end
 
@@ -44,7 +40,6 @@ export async function dedupOperator(dedup: Dedup, context: OperatorContext): Pro
     ...(within ? [{ name: EXPIRES, type: 'TIMESTAMP' }] : []),
   ]
   const select = await print(dedup.child)
-  const isLate = `coalesce(${time} <= ${LATE_BEFORE}, false)`
   const order = time ? ` ORDER BY ${time}` : ''
   return {
     name,
@@ -59,8 +54,8 @@ export async function dedupOperator(dedup: Dedup, context: OperatorContext): Pro
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(time
         ? [
-            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLate}`,
-            `DELETE FROM ${delta} WHERE ${isLate}`,
+            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isBehind(time)}`,
+            `DELETE FROM ${delta} WHERE ${isBehind(time)}`,
           ]
         : []),
       `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS SELECT d.* FROM ` +
@@ -68,7 +63,15 @@ export async function dedupOperator(dedup: Dedup, context: OperatorContext): Pro
       `INSERT INTO ${state} SELECT ${kept} FROM ${quoted(name)}`,
     ],
     evict: over ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
-    late: time && `SELECT n FROM ${late}`,
+    late:
+      first &&
+      (await lateRows(
+        `SELECT n FROM ${late}`,
+        dedup.child,
+        column(first.name),
+        (value) => isBehind(closing(value, first.eventTime)),
+        context,
+      )),
     changed: `SELECT ${storable(types)} FROM (SELECT ${kept} FROM ${quoted(name)})`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
     load: (files) => loadLatest(state, types, keys, files),

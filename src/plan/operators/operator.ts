@@ -3,6 +3,7 @@ import { literal, quoted } from '../../duckdb.ts'
 import type { OutputMode } from '../../output-mode.ts'
 import type { Analysis } from '../analysis.ts'
 import type { Plan } from '../plan.ts'
+import type { LateRows } from './late-rows.ts'
 
 /** A statement, or one with RETURNING whose rows become those of a table: so many of them that no second look is cheap. */
 export type Step = string | { readonly returning: string; readonly into: string }
@@ -25,8 +26,8 @@ export interface Operator {
   readonly run: readonly Step[]
   /** Forgets what the watermark allows; runs after all readers of `name`. */
   readonly evict: readonly string[]
-  /** How many rows of the batch came too late, if it drops any. */
-  readonly late: string | undefined
+  /** Rows of the batch that came too late, if it drops any. */
+  readonly late: LateRows | undefined
   /** The state rows that this batch brought or changed, in types that Parquet holds. */
   readonly changed: string
   /** All state rows, likewise. */

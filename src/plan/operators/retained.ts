@@ -3,7 +3,7 @@ import { named } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { argumentsOf, callItems } from './arguments.ts'
-import { eventKeyEnd, isLate } from './closing.ts'
+import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
 import { loadAll, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
 
 /**
@@ -54,7 +54,7 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
       `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${handedOn}${groups}`,
     ],
     evict: over && mode !== 'complete' ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
-    late: over && `SELECT n FROM ${late}`,
+    late: await lateForGroups(aggregate, `SELECT n FROM ${late}`, context),
     changed: `SELECT ${storable(types)} FROM ${delta}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
     load: (files) => loadAll(state, types, files),

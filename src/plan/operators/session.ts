@@ -4,7 +4,9 @@ import { describePlan } from '../describe-plan.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { isSession } from '../rules/event-time-windows.ts'
 import { argumentsOf, callItems } from './arguments.ts'
-import { LATE_BEFORE, loadAll, type Operator, type OperatorContext, storable, WATERMARK } from './operator.ts'
+import { isLate } from './closing.ts'
+import { lateRows } from './late-rows.ts'
+import { loadAll, type Operator, type OperatorContext, storable, WATERMARK } from './operator.ts'
 
 /** Event time of a kept row. */
 const TIME = 'time of the row'
@@ -45,7 +47,7 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
   const closed = mode === 'append' ? ` HAVING max(${t}) + ${gap} <= ${WATERMARK}` : ''
   const sessions = `SELECT ${results} FROM (${numbered}) GROUP BY ${groups}`
   const ended = `SELECT id FROM (SELECT id, max(${t}) OVER (PARTITION BY ${groups}) + ${gap} AS last FROM (${numbered})) WHERE last <= ${WATERMARK}`
-  const isLate = `${t} IS NULL OR coalesce(${t} + ${gap} <= ${LATE_BEFORE}, false)`
+  const isLateRow = (moment: string) => isLate(`${moment} + ${gap}`)
   return {
     name,
     keeps: `the rows of open sessions; ${mode === 'append' ? 'forgets a session when the watermark passes its end' : 'forgets nothing in complete mode'}`,
@@ -57,13 +59,13 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
     ],
     run: [
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
-      `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLate}`,
-      `DELETE FROM ${delta} WHERE ${isLate}`,
+      `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLateRow(t)}`,
+      `DELETE FROM ${delta} WHERE ${isLateRow(t)}`,
       `INSERT INTO ${state} FROM ${delta}`,
       `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS ${sessions}${closed}`,
     ],
     evict: mode === 'append' ? [`DELETE FROM ${state} WHERE rowid IN (${ended})`] : [],
-    late: `SELECT n FROM ${late}`,
+    late: await lateRows(`SELECT n FROM ${late}`, aggregate.child, time, isLateRow, context),
     changed: `SELECT ${storable(types)} FROM ${delta}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
     load: (files) => loadAll(state, types, files),

@@ -1,16 +1,12 @@
 import { quoted } from '../../duckdb.ts'
+import { column } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
 import { eventTimes } from '../event-time.ts'
 import type { StreamJoin } from '../plan.ts'
 import { LEFT, RIGHT, type TimeBounds, timeBounds } from '../time-bounds.ts'
-import {
-  LATE_BEFORE,
-  loadLatest,
-  type Operator,
-  type OperatorContext,
-  storable,
-  WATERMARK,
-} from './operator.ts'
+import { closing, isBehind } from './closing.ts'
+import { type LateRows, lateRows } from './late-rows.ts'
+import { loadLatest, type Operator, type OperatorContext, storable, WATERMARK } from './operator.ts'
 
 /** Columns that the state adds to a side's rows: who the row is, and whether it has had a partner. */
 const ROW = 'row of the join'
@@ -66,7 +62,7 @@ interface Side {
   readonly name: string
   readonly state: string
   readonly delta: string
-  readonly late: string | undefined
+  readonly late: LateRows | undefined
   readonly types: readonly { readonly name: string; readonly type: string }[]
   readonly prepare: readonly string[]
   /** Statements that make ΔL or ΔR. */
@@ -81,8 +77,9 @@ async function sideOf(
   join: StreamJoin,
   alias: Side['alias'],
   bounds: TimeBounds | undefined,
-  { name: joinName, analysis, print }: OperatorContext,
+  context: OperatorContext,
 ): Promise<Side> {
+  const { name: joinName, analysis, print } = context
   const [plan, columns] = alias === LEFT ? [join.left, join.columns.left] : [join.right, join.columns.right]
   const name = `${joinName}_${alias === LEFT ? 'left' : 'right'}`
   const types = await describePlan(plan, analysis)
@@ -91,15 +88,21 @@ async function sideOf(
   // Rows get numbers that no other batch gives.
   const numbered = `SELECT *, getvariable('batch_id') * 4294967296 + row_number() OVER () AS ${quoted(ROW)}, false AS ${quoted(MATCHED)} FROM (${select})`
   const [time] = eventTimes(plan)
-  const end = time && quoted(time[0]) + (time[1].kind === 'window' ? '."end"' : '')
-  const lag = time?.[1].lagMs ?? 0
-  const isLate = `coalesce(${end} + INTERVAL ${lag} MILLISECOND <= ${LATE_BEFORE}, false)`
+  const end = time && closing(quoted(time[0]), time[1])
   return {
     alias,
     name,
     state,
     delta,
-    late: end && `SELECT n FROM ${late}`,
+    late:
+      time &&
+      (await lateRows(
+        `SELECT n FROM ${late}`,
+        plan,
+        column(time[0]),
+        (value) => isBehind(closing(value, time[1])),
+        context,
+      )),
     types: [...types, { name: ROW, type: 'BIGINT' }, { name: MATCHED, type: 'BOOLEAN' }],
     prepare: [
       `CREATE TEMP TABLE ${delta} AS ${numbered} LIMIT 0`,
@@ -109,8 +112,8 @@ async function sideOf(
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${numbered}`,
       ...(end
         ? [
-            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLate}`,
-            `DELETE FROM ${delta} WHERE ${isLate}`,
+            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isBehind(end)}`,
+            `DELETE FROM ${delta} WHERE ${isBehind(end)}`,
           ]
         : []),
     ],
