@@ -21,6 +21,7 @@ import {
   watermarksOf,
 } from './plan.ts'
 import { toQuery } from './to-query.ts'
+import { usedColumns } from './used-columns.ts'
 
 /**
  * A plan as the SQL that the engine runs for every micro-batch:
@@ -68,7 +69,8 @@ export interface WatermarkStage {
 export async function incremental(plan: Plan, mode: OutputMode, analysis: Analysis): Promise<Program> {
   const sources = inputsOf(plan).map((input, index) => {
     const table = `source_${index}`
-    return { input, table, payload: input.payload && payloadStage(input.payload, table) }
+    const payload = input.payload && payloadStage(input.payload, table, usedColumns(plan, input))
+    return { input, table, payload }
   })
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))
   const names = namesOf(plan)

@@ -41,22 +41,31 @@ export function payloadSchema({ source, fields, part }: Payload): Schema {
   return part === 'rows' ? [...source, ...fields] : [...source, REASON_COLUMN]
 }
 
-/** @param table the name under which the query reads the rows */
-export function payloadStage(payload: Payload, table: string): PayloadStage {
+/**
+ * @param table the name under which the query reads the rows
+ * @param used the columns of the stream that the query looks at; the others are not kept
+ */
+export function payloadStage(
+  payload: Payload,
+  table: string,
+  used: Schema = payloadSchema(payload),
+): PayloadStage {
   const { source, part, mode } = payload
   const [raw, parsed, bad] = [`${table}_raw`, `${table}_parsed`, `${table}_bad`]
-  const columns = payloadSchema(payload).map(({ name }) => quoted(name))
+  // A table has at least one column.
+  const shown = used.length > 0 ? used : payloadSchema(payload).slice(-1)
+  const columns = shown.map(({ name }) => quoted(name))
   const malformed = `FROM ${parsed} WHERE ${REASON} IS NOT NULL`
   const records = `SELECT ${source.map(({ name }) => quoted(name)).join(', ')}, ${REASON} AS ${REASON_COLUMN.name} ${malformed}`
   const rows = `SELECT ${columns.join(', ')} FROM ${parsed}${mode === 'DROPMALFORMED' ? ` WHERE ${REASON} IS NULL` : ''}`
-  const positions = source.filter(({ name }) => POSITION_COLUMNS.has(name.toLowerCase()))
+  const positions = source.filter(isPosition)
   const first = [`${REASON} AS reason`, 'row', ...positions.map(({ name }) => quoted(name))]
   return {
     raw,
     rawSchema: source,
     // A stream of the malformed records is no place to fail because of them.
     mode: part === 'malformed' ? 'PERMISSIVE' : mode,
-    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw)}`,
+    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw, keptSchema(payload, shown))}`,
     view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
     countMalformed: `SELECT count(${REASON}) FROM ${parsed}`,
     firstMalformed:
@@ -74,9 +83,19 @@ export function payloadStage(payload: Payload, table: string): PayloadStage {
   }
 }
 
-/** The source's columns, the payload's fields, and why the record is malformed. */
-function parseSql(payload: Payload, raw: string): string {
-  const { parser, source, fields } = payload
+/** Columns of the parsed rows: what the query looks at, and what is to be said of malformed records. */
+function keptSchema({ source, fields, part, mode, badRecordsPath }: Payload, shown: Schema): Schema {
+  if (part === 'malformed') return source
+  const isKept = (column: Field) =>
+    badRecordsPath !== undefined || (mode === 'FAILFAST' && isPosition(column)) || shown.includes(column)
+  return [...source.filter(isKept), ...fields.filter((field) => shown.includes(field))]
+}
+
+const isPosition = ({ name }: Field) => POSITION_COLUMNS.has(name.toLowerCase())
+
+/** The columns that are kept, and why the record is malformed. All fields are checked, whether or not they are kept. */
+function parseSql(payload: Payload, raw: string, kept: Schema): string {
+  const { parser, fields } = payload
   // One bad record would fail a plain decode, and the batch with it.
   const text: Step = { column: TEXT, sql: 'TRY(decode("data"))' }
   const values = parser.values.map(({ field, value }) => ({ column: fieldColumn(field.name), sql: value }))
@@ -88,8 +107,11 @@ function parseSql(payload: Payload, raw: string): string {
     raw,
   )
   const items = [
-    ...source.map(({ name }) => quoted(name)),
-    ...fields.map((field) => `${fieldSql(field, payload)} AS ${quoted(field.name)}`),
+    ...kept.map((column) =>
+      fields.includes(column)
+        ? `${fieldSql(column, payload)} AS ${quoted(column.name)}`
+        : quoted(column.name),
+    ),
     REASON,
   ]
   return `SELECT ${items.join(', ')} FROM ${rows}`
