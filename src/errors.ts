@@ -437,6 +437,21 @@ export const ERRORS = {
     help: 'give an empty or new directory; nothing in this one was touched',
     retriable: false,
   },
+  CHECKPOINT_ABSENT: {
+    what: "there is no checkpoint at '{location}'",
+    help: 'give the checkpointLocation of a query that has been started',
+    retriable: false,
+  },
+  CHECKPOINT_TAKEN: {
+    what: "'{location}' holds a checkpoint already, which was left as it is",
+    help: 'give an empty or new place to copy to',
+    retriable: false,
+  },
+  CHECKPOINT_BATCH_UNKNOWN: {
+    what: 'the checkpoint {location} has not kept batch {batch}: it has {known}',
+    help: "name one of those; the option minBatchesToRetain says how many are kept, and 'sluice checkpoint ls' lists them",
+    retriable: false,
+  },
   CHECKPOINT_INCOMPATIBLE: {
     what: 'the checkpoint {location} belongs to another query (id {queryId}): {changes}',
     help: 'undo the change, or give the changed query a new checkpointLocation: it then starts from its startingPosition with empty state',

@@ -35,6 +35,16 @@ export { GroupedData } from './api/grouped-data.ts'
 export { StreamingQuery } from './api/query.ts'
 export { DataStreamReader, type PayloadSchema } from './api/reader.ts'
 export { Session, type SessionOptions } from './api/session.ts'
+export {
+  type Dropped,
+  type Fork,
+  type Rewind,
+  type StoredBatch,
+  StoredCheckpoint,
+  type StoredCheckpointOptions,
+  type StoredQuery,
+  type Verdict,
+} from './api/stored-checkpoint.ts'
 export { StreamingQueries } from './api/streaming-queries.ts'
 export { type UdfOptions, UdfRegistration } from './api/udf.ts'
 export { DataStreamWriter } from './api/writer.ts'

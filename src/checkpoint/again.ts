@@ -1,14 +1,34 @@
 import { isDeepStrictEqual } from 'node:util'
-import { batchIds } from './batch-log.ts'
+import { type BatchLog, batchIds } from './batch-log.ts'
 import { corrupt } from './corrupt.ts'
 import { AGAIN, type BatchIntent, readIntent } from './offsets.ts'
 import type { Storage } from './storage.ts'
 
-/** Batches after `last` that a rewind has taken back. Those that have been run again since are forgotten. */
-export async function batchesToRepeat(storage: Storage, last: number): Promise<readonly number[]> {
-  const ids = await batchIds(storage, AGAIN)
-  for (const batchId of ids) if (batchId <= last) await storage.remove(`${AGAIN}${batchId}`)
-  return ids.filter((batchId) => batchId > last)
+/**
+ * The batches after the last commit that a rewind has taken back, ascending and without a gap.
+ *
+ * @throws CHECKPOINT_CORRUPT
+ */
+export async function batchesToRepeat(
+  storage: Storage,
+  { last, pending }: Pick<BatchLog, 'last' | 'pending'>,
+): Promise<readonly number[]> {
+  const ids = (await batchIds(storage, AGAIN)).filter((batchId) => batchId > last)
+  let next = pending && ids[0] !== pending.batchId ? last + 2 : last + 1
+  for (const batchId of ids) {
+    if (batchId !== next) {
+      throw corrupt(storage.location, `${AGAIN}${next}`, `is missing although ${AGAIN}${batchId} exists`)
+    }
+    next += 1
+  }
+  return ids
+}
+
+/** Removes what has been run again since, up to the last commit. For the single writer alone. */
+export async function forgetRepeated(storage: Storage, last: number): Promise<void> {
+  for (const batchId of await batchIds(storage, AGAIN)) {
+    if (batchId <= last) await storage.remove(`${AGAIN}${batchId}`)
+  }
 }
 
 /**

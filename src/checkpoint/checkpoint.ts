@@ -3,10 +3,10 @@ import type { Clock } from '../clock.ts'
 import { SluiceError } from '../errors.ts'
 import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
-import { batchesToRepeat, readBatchToRepeat } from './again.ts'
+import { batchesToRepeat, forgetRepeated, readBatchToRepeat } from './again.ts'
 import { type BatchLog, readBatchLog, refuseLostTail } from './batch-log.ts'
 import { type BatchCommit, COMMITS, type CommitRecord, sealCommit } from './commits.ts'
-import { HEARTBEAT_MAX_MS } from './epochs.ts'
+import { HEARTBEAT_MAX_MS, HEARTBEAT_MS } from './epochs.ts'
 import type { ProcessTable } from './holder.ts'
 import { initialPath, readInitial, sealInitial } from './initial-positions.ts'
 import {
@@ -37,8 +37,6 @@ export interface CheckpointOptions {
   /** The processes of this machine; replaced in tests. */
   readonly processes?: ProcessTable
 }
-
-const HEARTBEAT_MS = 10_000
 
 /**
  * The memory of a query: which batches were meant, which exist, and the state after them.
@@ -119,6 +117,7 @@ export class Checkpoint {
     // Judged before the epoch is taken, so that a damaged checkpoint is refused untouched.
     const before = await readBatchLog(storage, queryId)
     await refuseLostTail(storage, queryId, seen, before.last)
+    await batchesToRepeat(storage, before)
     const tenureOptions: TenureOptions = { storage, queryId, clock, log, processes, heartbeatMs }
     const tenure = await Tenure.take(tenureOptions, seen, before.highestEpoch, before.last)
     hit('checkpoint.taken')
@@ -129,7 +128,8 @@ export class Checkpoint {
       hit('checkpoint.tidied')
       // Read again: until the epoch was ours, a writer that we replaced could still append.
       const now = await readBatchLog(storage, queryId)
-      return new Checkpoint(storage, identity, tenure, now, await batchesToRepeat(storage, now.last))
+      await forgetRepeated(storage, now.last)
+      return new Checkpoint(storage, identity, tenure, now, await batchesToRepeat(storage, now))
     } catch (error) {
       await tenure.end(before.last)
       throw error

@@ -1,7 +1,7 @@
-import { SluiceError } from '../errors.ts'
+import { hasCode, SluiceError } from '../errors.ts'
 
 const RESTORE =
-  'restore the file from a backup of the checkpoint, or start anew with another checkpointLocation'
+  "restore the file from a backup of the checkpoint, go back behind it ('sluice checkpoint verify' and 'rewind'), or start anew with another checkpointLocation"
 
 /**
  * The error for a file that cannot be believed.
@@ -10,4 +10,10 @@ const RESTORE =
  */
 export function corrupt(location: string, path: string, reason: string, remedy = RESTORE): SluiceError {
   return new SluiceError('CHECKPOINT_CORRUPT', { location, path, reason, remedy })
+}
+
+/** The error when it tells of a file that cannot be believed; any other is thrown on. */
+export function damageIn(error: unknown): SluiceError {
+  if (hasCode(error, 'CHECKPOINT_CORRUPT') || hasCode(error, 'CHECKPOINT_VERSION')) return error
+  throw error
 }

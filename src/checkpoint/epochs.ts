@@ -10,6 +10,9 @@ import type { Storage } from './storage.ts'
  */
 export const EPOCHS = 'epochs/'
 
+/** How often a holder gives a sign of life, unless it is told otherwise. */
+export const HEARTBEAT_MS = 10_000
+
 /** A successor waits for several of them, so a longer one would look like a hang. */
 export const HEARTBEAT_MAX_MS = 600_000
 

@@ -25,7 +25,7 @@ export interface EngineVersions {
 
 const PATH = 'metadata'
 const VERSION = 1
-const FOLDERS = /^(?:offsets|commits|epochs|sources|state)\//
+const FOLDERS = /^(?:offsets|commits|epochs|sources|state|again)\//
 /** Enough names to say what a directory is. */
 const LOOK = 50
 

@@ -44,3 +44,8 @@ export async function openStorage(
     throw refuse(reasonOf(error), error)
   }
 }
+
+/** As `openStorage`, with options that were not given for this place alone: a directory needs none of them. */
+export function openPlace(location: string, given: GivenOptions, clock: Clock): Promise<Storage> {
+  return openStorage(location, isS3(location) ? given : undefined, clock)
+}

@@ -1,9 +1,5 @@
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { checksum } from '../checksum.ts'
-import { reasonOf, SluiceError } from '../errors.ts'
-import { corrupt } from './corrupt.ts'
-import { diskError } from './disk-error.ts'
+import { SluiceError } from '../errors.ts'
+import { checkedStateFile, measure } from './state-content.ts'
 import { appended, isOperatorName, type StateFile, type StateKind, statePath } from './state-file.ts'
 import type { Storage } from './storage.ts'
 
@@ -54,7 +50,7 @@ export class StateFiles {
    */
   async save(operator: string, batchId: number, kind: StateKind, file: string): Promise<StateFile> {
     if (!isOperatorName(operator)) throw this.#misuse(`'${operator}' cannot name an operator's folder`)
-    const { bytes, crc32 } = await this.#measure(file)
+    const { bytes, crc32 } = await measure(this.#storage.location, file)
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       // An earlier attempt of ours may have left a file of that name, and its commit may yet turn out to be there.
       const path = statePath(operator, batchId, this.#epoch, attempt, kind)
@@ -73,16 +69,9 @@ export class StateFiles {
    */
   async load(operator: string): Promise<readonly LoadedStateFile[]> {
     const loaded: LoadedStateFile[] = []
-    for (const { path, batchId, kind, bytes, crc32 } of this.#chain.filter((f) => f.operator === operator)) {
-      const file = await this.#storage.localFile(path)
-      const damaged = (reason: string) => corrupt(this.#storage.location, path, reason)
-      if (file === undefined) throw damaged('is missing although a commit names it')
-      const found = await this.#measure(file)
-      if (found.bytes !== bytes) throw damaged(`holds ${found.bytes} bytes where its commit says ${bytes}`)
-      if (found.crc32 !== crc32) {
-        throw damaged(`has checksum ${found.crc32} where its commit says ${crc32}`)
-      }
-      loaded.push({ batchId, kind, file })
+    for (const each of this.#chain.filter((file) => file.operator === operator)) {
+      const { batchId, kind } = each
+      loaded.push({ batchId, kind, file: await checkedStateFile(this.#storage, each) })
     }
     return loaded
   }
@@ -95,19 +84,6 @@ export class StateFiles {
   /** For the checkpoint, once the commit that names `chain` exists. */
   committed(chain: readonly StateFile[]): void {
     this.#chain = chain
-  }
-
-  async #measure(file: string): Promise<{ bytes: number; crc32: string }> {
-    try {
-      const { size } = await stat(file)
-      let crc32 = checksum(new Uint8Array())
-      for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) {
-        crc32 = checksum(chunk as Buffer, crc32)
-      }
-      return { bytes: size, crc32 }
-    } catch (error) {
-      throw diskError('read', this.#storage.location, `state file (${reasonOf(error)})`, error)
-    }
   }
 
   #misuse(reason: string): SluiceError {

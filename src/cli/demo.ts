@@ -1,6 +1,6 @@
 import type { CommandModule, Options } from 'yargs'
-import { SluiceError } from '../errors.ts'
 import { ENDPOINTS, type EndpointChoice } from './demo/endpoint-choice.ts'
+import { wholeNumber } from './whole-number.ts'
 
 export interface DemoArguments {
   readonly seconds: number
@@ -13,13 +13,13 @@ export const DEMO_OPTIONS = {
   seconds: {
     requiresArg: true,
     default: 15,
-    coerce: wholeNumber('seconds', 3, 600),
+    coerce: wholeNumber('sluice demo', 'the option --seconds', 3, 600),
     describe: 'how long sentences are put into the stream',
   },
   rate: {
     requiresArg: true,
     default: 300,
-    coerce: wholeNumber('rate', 10, 1000),
+    coerce: wholeNumber('sluice demo', 'the option --rate', 10, 1000),
     describe: 'sentences put in a second; kinesis-local takes about 1000',
   },
   endpoint: {
@@ -52,13 +52,4 @@ export const demoCommand: CommandModule<object, DemoArguments> = {
       .example('$0 demo --seconds 5 --rate 100', 'a short one')
       .example('$0 demo --keep', 'then look into the checkpoint'),
   handler: async (args) => (await import('./demo/run-demo.ts')).runDemo(args),
-}
-
-function wholeNumber(option: string, min: number, max: number): (given: unknown) => number {
-  return (given) => {
-    const value = /^\d+$/.test(String(given)) ? Number(given) : Number.NaN
-    if (value >= min && value <= max) return value
-    const reason = `the option --${option} is '${String(given)}'; it takes a whole number from ${min} to ${max}`
-    throw new SluiceError('CLI_USAGE', { reason, command: 'sluice demo' })
-  }
 }

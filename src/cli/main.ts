@@ -3,17 +3,19 @@ import yargs, { type Argv } from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { hasCode, SluiceError } from '../errors.ts'
 import { sluiceVersion } from '../version.ts'
+import { CHECKPOINT_USAGE, checkpointCommand } from './checkpoint.ts'
 import { DEMO_OPTIONS, demoCommand } from './demo.ts'
 import { errorText } from './error-text.ts'
 import { EXPLAIN_OPTIONS, explainCommand } from './explain.ts'
 import { RUN_OPTIONS, runCommand } from './run.ts'
 import { hideArguments, hideVariables } from './secrets.ts'
-import { usageError } from './usage-error.ts'
+import { type Commands, usageError } from './usage-error.ts'
 
-const OPTIONS = {
-  demo: Object.keys(DEMO_OPTIONS),
-  run: Object.keys(RUN_OPTIONS),
-  explain: Object.keys(EXPLAIN_OPTIONS),
+const COMMANDS: Commands = {
+  demo: { takes: [], options: Object.keys(DEMO_OPTIONS) },
+  run: { takes: ['the script FILE.sql'], options: Object.keys(RUN_OPTIONS) },
+  explain: { takes: ['the script FILE.sql'], options: Object.keys(EXPLAIN_OPTIONS) },
+  ...CHECKPOINT_USAGE,
 }
 const WIDTH_MAX = 100
 
@@ -53,6 +55,7 @@ function commandLine(): Argv {
     .command(demoCommand)
     .command(runCommand)
     .command(explainCommand)
+    .command(checkpointCommand)
     .example('$0 demo', 'a word count that survives a reshard and a kill; no AWS account needed')
     .example('$0 run pipeline.sql', 'run the queries of a script')
     .example('$0 run pipeline.sql --help', 'what a command does and takes')
@@ -60,11 +63,11 @@ function commandLine(): Argv {
     .help()
     .version(sluiceVersion)
     .epilogue('README.md and docs/ tell more.')
-    .demandCommand(1, 'a command is missing: demo, run or explain')
+    .demandCommand(1, 'a command is missing: demo, run, explain or checkpoint')
     .strict()
     .exitProcess(false)
     .fail((refusal, error) => {
-      throw error instanceof SluiceError || !refusal ? error : usageError(refusal, args, OPTIONS)
+      throw error instanceof SluiceError || !refusal ? error : usageError(refusal, args, COMMANDS)
     })
 }
 

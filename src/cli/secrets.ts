@@ -12,9 +12,9 @@ export function hideVariables(variables: Iterable<readonly [string, string | und
   for (const [name, value] of variables) if (VARIABLE.test(name)) hide(value)
 }
 
-/** Hides the values of arguments such as `password=…` and `--set=password=…`. */
+/** Hides the values of arguments such as `password=…`, `--set=password=…` and `checkpoint.s3.awsSecretKey=…`. */
 export function hideArguments(args: readonly string[]): void {
-  const settings = args.map((arg) => /^(?:--set=)?(\w+)=([\s\S]*)$/.exec(arg) ?? [])
+  const settings = args.map((arg) => /^(?:--\w+=)?(?:\w+\.)*(\w+)=([\s\S]*)$/.exec(arg) ?? [])
   hideVariables(settings.map(([, name = '', value]) => [name, value]))
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Schema } from '../batch.ts'
 import { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { openStorage } from '../checkpoint/open-storage.ts'
+import { openPlace, openStorage } from '../checkpoint/open-storage.ts'
 import type { Clock } from '../clock.ts'
 import { type Database, duckdbVersion } from '../duckdb.ts'
 import { hit } from '../failpoints.ts'
@@ -66,8 +66,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     }
   }
   try {
-    const openFolder = (folder: string) =>
-      openStorage(folder, /^s3a?:/i.test(folder) ? query.checkpointOptions : undefined, clock)
+    const openFolder = (folder: string) => openPlace(folder, query.checkpointOptions, clock)
     const stopMarker =
       query.stopMarker === undefined ? undefined : await StopMarker.open(query.stopMarker, openFolder, log)
     if (stopMarker) closing.push(() => stopMarker.close())

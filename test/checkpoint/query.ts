@@ -67,10 +67,11 @@ export async function runQuery(
   end: number,
   cut: (batchId: number) => number,
   given: CheckpointOptions = options(),
+  keep = 2,
 ): Promise<number> {
   const checkpoint = await Checkpoint.open(storage, given)
   try {
-    return await runBatches(checkpoint, sink, end, cut)
+    return await runBatches(checkpoint, sink, end, cut, keep)
   } finally {
     await checkpoint.close()
   }
@@ -81,14 +82,15 @@ export async function runBatches(
   sink: Sink,
   end: number,
   cut: (batchId: number) => number,
+  keep = 2,
 ): Promise<number> {
   const initial = await startOf(checkpoint)
   let sum = await loadSum(checkpoint)
   for (;;) {
     const from = Number(checkpoint.lastIntent?.sources[0]?.range.end ?? initial)
-    if (from >= end && !checkpoint.pending) return sum
+    if (from >= end && !(await checkpoint.due())) return sum
     sum = await runBatch(checkpoint, sink, sum, from, Math.min(end, from + cut(checkpoint.last + 1)))
-    await checkpoint.purge(2)
+    await checkpoint.purge(keep)
   }
 }
 
@@ -101,7 +103,7 @@ async function runBatch(
 ): Promise<number> {
   const batchId = checkpoint.last + 1
   const { epoch } = checkpoint
-  if (!checkpoint.pending) {
+  if (!(await checkpoint.due())) {
     const range = { start: from, end: to }
     const sources = [{ range, rows: to - from, digest: String(to) }]
     const watermarkMs = checkpoint.nextWatermarkMs

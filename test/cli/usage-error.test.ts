@@ -5,7 +5,7 @@ import { sluice } from './sluice.ts'
 const cases: [string, string, RegExp][] = [
   ['', 'prints the help', /^$/],
   ['rnu a.sql', 'suggests the command', /there is no command 'rnu': did you mean 'run'\?/],
-  ['--foo', 'asks for a command', /a command is missing: demo, run or explain/],
+  ['--foo', 'asks for a command', /a command is missing: demo, run, explain or checkpoint/],
   ['run', 'asks for the script', /the script FILE\.sql is missing/],
   ['run a.sql b.sql', 'refuses a second script', /'b\.sql' is one argument too many/],
   ['run a.sql --sett a=b', 'suggests the option', /there is no option --sett: did you mean '--set'\?/],
@@ -26,6 +26,17 @@ const cases: [string, string, RegExp][] = [
     'refuses what is out of range',
     /--seconds is '1'; it takes a whole number from 3 to 600/,
   ],
+  [
+    'checkpoint lss a',
+    'suggests the action',
+    /there is no command 'checkpoint lss': did you mean 'checkpoint ls'/,
+  ],
+  ['checkpoint fork a', 'asks for the second place', /NEW_LOCATION is missing/],
+  [
+    'checkpoint rewind a --to b',
+    'refuses what is no batch',
+    /--to is 'b'; it takes a whole number, 0 or more/,
+  ],
   ['demo --endpoint aws', 'refuses an unknown endpoint', /'aws'; it takes auto, local, double/],
 ]
 
@@ -41,7 +52,7 @@ for (const [args, does, expected] of cases) {
     assert.equal(stdout, '')
     assert.match(stderr, /^error CLI_USAGE\n/)
     assert.match(stderr.replace(/\s+/g, ' '), expected)
-    assert.match(stderr, /see 'sluice(?: run| demo)? --help'/)
+    assert.match(stderr, /see 'sluice(?: run| demo| checkpoint \w+)? --help'/)
     assert.doesNotMatch(stderr, /\n\s+at /)
   })
 }

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { Session } from '../../src/api/session.ts'
+import { StoredCheckpoint } from '../../src/api/stored-checkpoint.ts'
 import type { StateFile } from '../../src/checkpoint/state-file.ts'
 import { nextStateKind } from '../../src/engine/next-state-kind.ts'
 import { silentLogger } from '../../src/log.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
+import { multiset } from '../support/oracle.ts'
 
 const file = (kind: StateFile['kind'], bytes: number): StateFile => ({
   path: '',
@@ -64,7 +66,7 @@ describe('the state of a query on disk', () => {
   afterEach(() => rm(checkpoint, { recursive: true, force: true }))
 
   /** Runs the query over what is there and answers its last rows. */
-  async function run(options: Record<string, number>): Promise<Map<bigint, bigint>> {
+  async function run(options: Record<string, number>, seen: string[] = []): Promise<Map<bigint, bigint>> {
     const session = await Session.create({ log: silentLogger })
     try {
       let last = new Map<bigint, bigint>()
@@ -76,8 +78,9 @@ describe('the state of a query on disk', () => {
         .writeStream.outputMode('complete')
         .options({ checkpointLocation: checkpoint, ...options })
         .trigger({ availableNow: true })
-        .foreachBatch(async (batch) => {
+        .foreachBatch(async (batch, batchId) => {
           const rows = await batch.toObjects()
+          seen.push(`${batchId}: ${multiset(rows).join(' ')}`)
           last = new Map(rows.map((row) => [row['n'] as bigint, row['count'] as bigint]))
         })
         .start()
@@ -130,5 +133,27 @@ describe('the state of a query on disk', () => {
     const named = await Promise.all(kept.map(async (n) => (await commit(Number(n))).state))
     const needed = [...new Set(named.flat().map(({ path }) => path.replace('state/aggregate_0/', '')))]
     assert.deepEqual(await names('state/aggregate_0'), needed.sort())
+  })
+
+  test('a rewound query runs the same batches again, and goes on', async () => {
+    rows = 2
+    const seen: string[] = []
+    stream.add(...Array.from({ length: 12 }, (_, n) => ({ n: BigInt(n % 3) })))
+    await run({}, seen)
+    const stored = await StoredCheckpoint.open(checkpoint, { log: silentLogger })
+    assert.deepEqual(await stored.rewind(2), { last: 2, takenBack: [3, 4, 5] })
+    await stored.close()
+    const first = seen.splice(0)
+    rows = 5
+    stream.add({ n: 9n })
+    const last = await run({}, seen)
+    assert.deepEqual(seen.slice(0, 3), first.slice(3), 'rows, numbers and results as before')
+    assert.equal(seen.length, 4)
+    assert.deepEqual([...last].sort(), [
+      [0n, 4n],
+      [1n, 4n],
+      [2n, 4n],
+      [9n, 1n],
+    ])
   })
 })
