@@ -1,11 +1,13 @@
 import { connectKinesis } from '../../aws.ts'
 import type { Relation } from '../../duckdb.ts'
 import type { SinkFormat } from '../sink.ts'
+import { Aggregation } from './aggregation.ts'
 import { type Entry, EntryReader, type Origin } from './entries.ts'
 import { KINESIS_SINK_OPTIONS, OWNER, parseKinesisSinkOptions } from './options.ts'
 import { PutPort } from './put-port.ts'
 import { requestsOf } from './requests.ts'
 import { NO_PACE, type SenderParts, send } from './sender.ts'
+import { ShardMap } from './shard-map.ts'
 import { SHARD_BYTES_A_SECOND, ShardPace } from './shard-pace.ts'
 
 /**
@@ -18,18 +20,33 @@ export const kinesisFormat: SinkFormat = Object.freeze({
   guarantee: 'at-least-once',
   options: KINESIS_SINK_OPTIONS,
   open: async ({ options, schema, queryId, log, clock, stop }) => {
-    const { stream, provenance, limits, paceShards, retry, aws } = parseKinesisSinkOptions(options)
+    const { stream, provenance, limits, paceShards, aggregateBytes, retry, aws } =
+      parseKinesisSinkOptions(options)
     const description = `kinesis[${stream.name}]`
     const reader = new EntryReader(description, schema, provenance)
     const port = new PutPort(connectKinesis(OWNER, aws), stream, aws.endpointUrl)
-    const pace = paceShards ? new ShardPace(port, clock, stop) : NO_PACE
-    const bytes = paceShards ? Math.min(limits.bytes, SHARD_BYTES_A_SECOND) : limits.bytes
-    const parts: SenderParts = { sink: description, port, pace, retry, clock, stop, log }
+    const shards = new ShardMap(port)
+    const pace = paceShards ? new ShardPace(shards, clock, stop) : NO_PACE
+    const aggregation = aggregateBytes === undefined ? undefined : new Aggregation(shards, aggregateBytes)
+    const most = paceShards ? Math.min(limits.bytes, SHARD_BYTES_A_SECOND) : limits.bytes
+    const requestLimits = { records: limits.records, bytes: most }
+    const parts: SenderParts = {
+      sink: description,
+      port,
+      pace,
+      aggregation,
+      limits: requestLimits,
+      retry,
+      clock,
+      stop,
+      log,
+    }
     return {
       description,
       guarantee: 'at-least-once',
       write: async (batchId, rows) => {
-        const requests = requestsOf(entriesOf(reader, rows, { queryId, batchId }), { ...limits, bytes })
+        const entries = entriesOf(reader, rows, { queryId, batchId })
+        const requests = requestsOf(aggregation ? aggregation.pack(entries) : entries, requestLimits)
         await inParallel(requests, limits.parallel, (request) => send(parts, request, batchId))
       },
       close: async () => port.close(),

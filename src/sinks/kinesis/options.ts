@@ -66,11 +66,17 @@ export const KINESIS_SINK_OPTIONS = {
     aliases: ['kinesis.sink.recordTtl'],
   },
   aggregationEnabled: {
-    kind: 'text',
-    doc: 'a row is a record; KPL aggregation is not supported',
+    kind: 'boolean',
+    doc: 'pack rows into larger records as the Kinesis Producer Library does, which the KCL and the kinesis source take apart; asks for the list of shards',
     default: 'false',
-    oneOf: ['false'],
     aliases: ['kinesis.sink.aggregationEnabled', 'kinesis.executor.aggregationEnabled'],
+  },
+  maxAggregateBytes: {
+    kind: 'bytes',
+    doc: 'of a record that holds several; a larger row is a record by itself',
+    default: '50KiB',
+    min: 1024,
+    max: 1024 * 1024,
   },
   recordMaxBufferedTime: {
     kind: 'duration',
@@ -104,6 +110,8 @@ export interface KinesisSinkOptions {
   readonly provenance: Provenance
   readonly limits: RequestLimits
   readonly paceShards: boolean
+  /** Absent: every row is a record. */
+  readonly aggregateBytes: number | undefined
   readonly retry: RetryLimits
   readonly aws: AwsOptions
 }
@@ -126,6 +134,7 @@ export function parseKinesisSinkOptions(given: GivenOptions): KinesisSinkOptions
       parallel: options.maxParallelRequests,
     },
     paceShards: options.paceShards,
+    aggregateBytes: options.aggregationEnabled ? options.maxAggregateBytes : undefined,
     retry: {
       firstMs: options.retryInterval,
       ceilingMs: options.maxRetryInterval,

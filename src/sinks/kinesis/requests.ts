@@ -3,7 +3,7 @@ import type { RequestLimits } from './options.ts'
 
 /** Fills requests as far as their limits allow; a record beyond the limit of bytes goes alone. */
 export async function* requestsOf(
-  entries: AsyncIterable<Entry>,
+  entries: AsyncIterable<Entry> | Iterable<Entry>,
   limits: Pick<RequestLimits, 'records' | 'bytes'>,
 ): AsyncGenerator<readonly Entry[]> {
   let request: Entry[] = []

@@ -2,8 +2,11 @@ import { Backoff, type RetryLimits } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
+import type { Aggregation } from './aggregation.ts'
 import type { Entry } from './entries.ts'
+import type { RequestLimits } from './options.ts'
 import type { Outcome, PutPort } from './put-port.ts'
+import { requestsOf } from './requests.ts'
 
 /** When records may be sent, and what there is to learn from where they went. */
 export interface Pace {
@@ -20,6 +23,10 @@ export interface SenderParts {
   readonly sink: string
   readonly port: PutPort
   readonly pace: Pace
+  /** Absent: there are no aggregates. */
+  readonly aggregation: Aggregation | undefined
+  /** Of a request. */
+  readonly limits: Pick<RequestLimits, 'records' | 'bytes'>
   readonly retry: RetryLimits
   readonly clock: Clock
   readonly stop: AbortSignal
@@ -32,11 +39,13 @@ export interface SenderParts {
  * @throws KINESIS_RETRIES_EXHAUSTED, SINK_STOPPED, KINESIS_STREAM_NOT_FOUND, AWS_…
  */
 export async function send(parts: SenderParts, request: readonly Entry[], batch: number): Promise<void> {
-  const { sink, port, pace, clock, retry, log, stop } = parts
+  const { sink, port, clock, retry, log, stop, limits } = parts
   const backoff = new Backoff(clock, retry)
+  const strays: Entry[] = []
   for (let pending = request; pending.length > 0; ) {
-    const { refused, reason } = await put(port, pace, pending)
-    if (refused.length === 0) return
+    const { refused, misplaced, reason } = await put(parts, pending)
+    strays.push(...misplaced)
+    if (refused.length === 0) break
     log.debug({ sent: pending.length, refused: refused.length, reason }, 'records are sent again')
     if (refused.length < pending.length) backoff.succeeded()
     pending = refused
@@ -48,24 +57,32 @@ export async function send(parts: SenderParts, request: readonly Entry[], batch:
     await clock.sleep(backoff.waitMs, stop)
     if (stop.aborted) throw new SluiceError('SINK_STOPPED', { sink, batch, reason })
   }
+  if (strays.length === 0) return
+  log.debug({ records: strays.length }, 'records of aggregates that a reshard misplaced are sent again')
+  for await (const again of requestsOf(strays, limits)) await send(parts, again, batch)
 }
 
 /** What has to be sent again, and why. A failure of the whole request that may pass is a refusal of every record. */
 async function put(
-  port: PutPort,
-  pace: Pace,
+  { port, pace, aggregation }: SenderParts,
   entries: readonly Entry[],
-): Promise<{ readonly refused: readonly Entry[]; readonly reason: string }> {
+): Promise<{
+  readonly refused: readonly Entry[]
+  readonly misplaced: readonly Entry[]
+  readonly reason: string
+}> {
+  const allRefused = (reason: string) => ({ refused: entries, misplaced: [], reason })
   try {
-    if (!(await pace.wait(entries))) return { refused: entries, reason: 'the shards have no room' }
+    if (!(await pace.wait(entries))) return allRefused('the shards have no room')
     const outcomes = await port.put(entries)
     pace.learn(entries, outcomes)
     const refusals = outcomes.map((outcome) => ('refusal' in outcome ? outcome.refusal : undefined))
     const refused = entries.filter((_, index) => refusals[index] !== undefined)
-    return { refused, reason: refusals.find((refusal) => refusal !== undefined) ?? '' }
+    const misplaced = (await aggregation?.misplaced(entries, outcomes)) ?? []
+    return { refused, misplaced, reason: refusals.find((refusal) => refusal !== undefined) ?? '' }
   } catch (error) {
     if (!(error instanceof SluiceError && error.retriable)) throw error
     // What to do about it is for the user who is told that all retries failed.
-    return { refused: entries, reason: error.message.split('. To fix:')[0] ?? '' }
+    return allRefused(error.message.split('. To fix:')[0] ?? '')
   }
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { type Entry, sizeOf } from './entries.ts'
-import type { OpenShard, Outcome, PutPort } from './put-port.ts'
+import type { Outcome } from './put-port.ts'
 import type { Pace } from './sender.ts'
+import { hashOf, type ShardMap } from './shard-map.ts'
 
 /** What a shard takes in a second; more is refused record by record. */
 export const SHARD_BYTES_A_SECOND = 1_000_000
@@ -25,21 +25,20 @@ interface Sent extends Load {
  * stream as well, so refusals can still happen. A request should hold no more than a shard takes in a second.
  */
 export class ShardPace implements Pace {
-  readonly #port: PutPort
+  readonly #shards: ShardMap
   readonly #clock: Clock
   readonly #stop: AbortSignal
-  #shards: readonly OpenShard[] | undefined
   /** By shard: what was sent within the last span, oldest first. */
   readonly #sent = new Map<string, Sent[]>()
 
-  constructor(port: PutPort, clock: Clock, stop: AbortSignal) {
-    this.#port = port
+  constructor(shards: ShardMap, clock: Clock, stop: AbortSignal) {
+    this.#shards = shards
     this.#clock = clock
     this.#stop = stop
   }
 
   async wait(entries: readonly Entry[]): Promise<boolean> {
-    this.#shards ??= await this.#port.openShards()
+    await this.#shards.know()
     const loads = loadsOf(this.#shards, entries)
     for (;;) {
       const waitMs = Math.max(...[...loads].map(([shardId, load]) => this.#waitMs(shardId, load)))
@@ -54,12 +53,11 @@ export class ShardPace implements Pace {
 
   /** A record that went elsewhere than foreseen tells of a reshard. */
   learn(entries: readonly Entry[], outcomes: readonly Outcome[]): void {
-    const shards = this.#shards ?? []
     const isElsewhere = outcomes.some((outcome, index) => {
       const entry = entries[index]
-      return 'shardId' in outcome && entry && shardOf(shards, entry) !== outcome.shardId
+      return 'shardId' in outcome && entry && shardOf(this.#shards, entry) !== outcome.shardId
     })
-    if (isElsewhere) this.#shards = undefined
+    if (isElsewhere) this.#shards.forget()
   }
 
   /** Until what was sent last leaves room for the load. */
@@ -84,7 +82,7 @@ export class ShardPace implements Pace {
   }
 }
 
-function loadsOf(shards: readonly OpenShard[], entries: readonly Entry[]): ReadonlyMap<string, Load> {
+function loadsOf(shards: ShardMap, entries: readonly Entry[]): ReadonlyMap<string, Load> {
   const loads = new Map<string, Load>()
   for (const entry of entries) {
     const shardId = shardOf(shards, entry) ?? 'unknown'
@@ -94,11 +92,6 @@ function loadsOf(shards: readonly OpenShard[], entries: readonly Entry[]): Reado
   return loads
 }
 
-/** Keys are placed by their MD5, as a number of 128 bits. */
-function shardOf(shards: readonly OpenShard[], { PartitionKey, ExplicitHashKey }: Entry): string | undefined {
-  const hash =
-    ExplicitHashKey === undefined
-      ? BigInt(`0x${createHash('md5').update(PartitionKey).digest('hex')}`)
-      : BigInt(ExplicitHashKey)
-  return shards.find(({ first, last }) => first <= hash && hash <= last)?.shardId
+function shardOf(shards: ShardMap, entry: Entry): string | undefined {
+  return shards.shardFor(hashOf(entry))?.shardId
 }

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import type { PutRecordsOutput } from '@aws-sdk/client-kinesis'
+import { expr } from '../../../src/api/functions.ts'
+import { Session } from '../../../src/api/session.ts'
+import type { Row } from '../../../src/duckdb.ts'
+import { silentLogger } from '../../../src/log.ts'
+import { aggregate } from '../../../src/testing/kinesis/kpl-aggregate.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { Scene } from './scene.ts'
 
@@ -238,13 +243,82 @@ test('options of the Spark connectors are taken as they were written', async () 
   const open = (options: object) =>
     scene.bench.open(scene.format, rows(1), 'append', { ...scene.options, ...options })
   const code = 'OPTION_INVALID'
-  await assert.rejects(open({ 'kinesis.executor.aggregationEnabled': true }), { code })
+  await (await open({ 'kinesis.executor.aggregationEnabled': true })).close()
+  await assert.rejects(open({ 'kinesis.sink.aggregationEnabled': 'no' }), { code })
   await assert.rejects(open({ streamName: 'not a name' }), { code })
   await assert.rejects(open({ awsUseInstanceProfile: true }), { code })
   await assert.rejects(open({ endpointUrl: 'http://169.254.169.254/' }), { code })
   await assert.rejects(open({ roleSessionName: 's' }), { code: 'OPTION_MISSING', message: /roleArn/ })
   const arn = 'arn:aws:kinesis:us-west-2:123456789012:stream/out'
   await assert.rejects(open({ streamArn: arn }), { code: 'AWS_REGION_CONFLICT' })
+})
+
+/** What the kinesis source makes of the stream, as another process would. */
+async function readBack(): Promise<Row[]> {
+  const session = await Session.create({ log: silentLogger })
+  const rows: Row[] = []
+  const query = await session.readStream
+    .format('kinesis')
+    .options({ ...scene.options, startingPosition: 'trim_horizon', fetchInterval: 1 })
+    .load()
+    .select('partitionKey', expr('data::VARCHAR AS data'))
+    .writeStream.trigger({ availableNow: true })
+    .foreach({ process: (row) => void rows.push(row) })
+    .start()
+  await query.awaitTermination()
+  await session.close()
+  return rows
+}
+
+test('aggregates are those of the KPL, one shard each, and our own source takes them apart', async () => {
+  await scene.close()
+  scene = await Scene.open(3)
+  const keyed = `SELECT 'é' || i || CASE WHEN i = 50 THEN repeat('x', 3000) ELSE '' END AS data, 'k' || i % 40 AS partitionKey,
+    CASE WHEN i % 5 = 0 THEN (i::UHUGEINT * 300000000000000000000000000000000000)::VARCHAR END AS explicitHashKey
+    FROM range(400) r(i)`
+  await scene.write(keyed, { aggregationEnabled: true, maxAggregateBytes: 2000 })
+  const sent = (await scene.bench.connection.rows(keyed)) as {
+    data: string
+    partitionKey: string
+    explicitHashKey: string | null
+  }[]
+  assert.ok(scene.records.length < 30, `${scene.records.length} records`)
+  const data = scene.records.map((record) => Buffer.from(record.Data ?? []))
+  assert.equal(data.filter(({ length }) => length > 2000).length, 1)
+  const values = (rows: readonly Row[]) => rows.map((row) => `${row['partitionKey']} ${row['data']}`).sort()
+  assert.deepEqual(values(await readBack()), values(sent))
+  await scene.close()
+  scene = await Scene.open()
+  const few = keyed.replace('range(400)', 'range(40)')
+  await scene.write(few, { aggregationEnabled: true })
+  // The encoder of the double shares nothing with the sink.
+  const members = sent
+    .slice(0, 40)
+    .map(({ explicitHashKey, ...row }) => ({ ...row, ...(explicitHashKey && { explicitHashKey }) }))
+  assert.deepEqual(
+    scene.records.map(({ Data }) => Buffer.from(Data ?? [])),
+    [Buffer.from(aggregate(members))],
+  )
+  assert.equal(scene.records[0]?.PartitionKey, 'a')
+})
+
+test('after a reshard that comes between, no record of an aggregate is lost to readers', async () => {
+  await scene.close()
+  scene = await Scene.open(2)
+  const sql = (batch: number) =>
+    `SELECT '${batch} ' || i AS data, 'k' || i AS partitionKey FROM range(700) r(i)`
+  const options = { ...scene.options, aggregationEnabled: true, maxAggregateBytes: 4000 }
+  const sink = await scene.bench.open(scene.format, sql(0), 'append', options)
+  await scene.bench.write(sink, 0, sql(0))
+  const [first, second] = scene.double.shards('out')
+  const [, right] = scene.double.split('out', first?.id ?? '')
+  await scene.bench.write(sink, 1, sql(1))
+  scene.double.merge('out', right, second?.id ?? '')
+  await scene.bench.write(sink, 2, sql(2))
+  await sink.close()
+  const texts = (await readBack()).map(({ data }) => String(data))
+  const expected = [0, 1, 2].flatMap((batch) => Array.from({ length: 700 }, (_, i) => `${batch} ${i}`))
+  assert.deepEqual([...new Set(texts)].sort(), [...expected].sort())
 })
 
 test('with paceShards no record is refused that the shard has no room for', async () => {
