@@ -21,25 +21,17 @@ const LIFE_MAX_MS = 25_000
 const PATIENCE_MS = 60_000
 
 const POINTS = [
-  'file.opened',
-  'file.part-written',
-  'file.synced',
-  'file.linked',
-  'file.created',
-  'file.removed',
-  'checkpoint.taken',
-  'checkpoint.recovered',
-  'batch.reread',
-  'batch.read',
-  'batch.logged',
-  'batch.computed',
-  'batch.held',
-  'sink.drafted',
-  'sink.placed',
-  'state.exported',
-  'batch.saved',
-  'batch.committed',
-] as const
+  ...['checkpoint.taken', 'checkpoint.recovered', 'state.loaded'],
+  ...['batch.reread', 'batch.read', 'batch.logged', 'batch.computed', 'batch.held'],
+  ...['batch.written', 'state.exported', 'batch.saved', 'batch.committed'],
+]
+const POINTS_OF = {
+  disk: ['file.opened', 'file.part-written', 'file.synced', 'file.linked', 'file.created', 'file.removed'],
+  s3: ['object.sending', 'object.created', 'object.removed'],
+  duckdb: ['sink.begun', 'sink.added', 'sink.committed'],
+  foreachBatch: ['sink.drafted', 'sink.placed'],
+  parquet: ['sink.staged', 'sink.moved', 'sink.recorded'],
+}
 
 /** A query whose processes are killed one after the other, each by chance in one of several ways. */
 export class Victim {
@@ -130,8 +122,10 @@ export class Victim {
   }
 
   #point(): Readonly<Record<string, string>> {
-    const point = this.#random.pick(POINTS)
-    return { SLUICE_FAILPOINT: `${point}:${1 + this.#random.below(30)}:kill` }
+    const { checkpoint, setting } = this.trial
+    const store = checkpoint.location.startsWith('s3:') ? 's3' : 'disk'
+    const point = this.#random.pick([...POINTS, ...POINTS_OF[store], ...POINTS_OF[setting.sink]])
+    return { SLUICE_FAILPOINT: `${point}:${1 + this.#random.below(12)}:kill` }
   }
 }
 

@@ -1,8 +1,10 @@
 import type { KinesisDouble } from '../../../src/testing/kinesis/double.ts'
 import type { Fault } from '../../../src/testing/kinesis/fault.ts'
+import type { S3Double } from '../../../src/testing/s3/double.ts'
+import type { S3Fault } from '../../../src/testing/s3/fault.ts'
 
-/** What goes wrong with a service on a bad day, all day long. */
-const FAULTS: Readonly<Record<string, Fault>> = {
+/** What goes wrong with the services on a bad day, all day long. */
+const KINESIS: Readonly<Record<string, Fault>> = {
   throttled: {
     operation: 'GetRecords',
     chance: 0.05,
@@ -31,8 +33,24 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 }
 
+const S3: Readonly<Record<string, S3Fault>> = {
+  'slow down': { chance: 0.01, action: { kind: 'error', code: 'SlowDown' } },
+  'failed inside': { chance: 0.005, action: { kind: 'error', code: 'InternalError' } },
+  'failed after it was done': {
+    chance: 0.005,
+    action: { kind: 'error', code: 'InternalError', applied: true },
+  },
+  'reset before': { chance: 0.005, action: { kind: 'reset', applied: false } },
+  'answer lost': { chance: 0.01, action: { kind: 'reset', applied: true } },
+  truncated: { operation: 'GetObject', chance: 0.01, action: { kind: 'truncate' } },
+  hung: { chance: 0.0005, action: { kind: 'hang' } },
+}
+
 /** Sets all of it on; answers a function that says how often each struck. */
-export function weather(double: KinesisDouble): () => readonly string[] {
-  const handles = Object.entries(FAULTS).map(([name, fault]) => ({ name, handle: double.fault(fault) }))
+export function weather(kinesis: KinesisDouble, s3: S3Double): () => readonly string[] {
+  const handles = [
+    ...Object.entries(KINESIS).map(([name, fault]) => ({ name, handle: kinesis.fault(fault) })),
+    ...Object.entries(S3).map(([name, fault]) => ({ name: `S3 ${name}`, handle: s3.fault(fault) })),
+  ]
   return () => handles.map(({ name, handle }) => `${name} ${handle.fired}`)
 }
