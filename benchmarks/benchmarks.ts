@@ -1,6 +1,7 @@
 import type { Benchmark } from './harness/benchmark.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
+import { nexmark } from './nexmark.ts'
 import { readPath } from './read-path.ts'
 import { shards } from './shards.ts'
 import { startup } from './startup.ts'
@@ -13,6 +14,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   readPath,
   stateless,
   ysb,
+  nexmark,
   latency,
   startup,
   stateGrowth,

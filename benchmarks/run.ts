@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     runs: { type: 'string', default: '5' },
     scale: { type: 'string', default: '1' },
+    query: { type: 'string' },
     profile: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
   },
@@ -27,6 +28,7 @@ npm run bench -- NAME [options]
   --json        the last line is one JSON object with the figures
   --runs N      timed passes of each side (default 5)
   --scale X     share of the usual data, for a quick look; such a run is not kept
+  --query qN    of nexmark: this query alone; such a run is not kept
   --profile     CPU profiles of every process, in a temporary folder; such a run is not kept
 npm run bench -- --page    writes docs/benchmarks.md again from the kept results
 `
@@ -53,10 +55,19 @@ async function measure(chosen: Benchmark): Promise<void> {
   const profileDirectory = values.profile ? await mkdtemp(join(tmpdir(), 'sluice-profile-')) : undefined
   const before = machine()
   const say = (line: string): void => void process.stderr.write(`${line}\n`)
-  const lab = new Lab({ name: chosen.name, compiled: await compile(), runs, scale, profileDirectory, say })
+  const { query } = values
+  const lab = new Lab({
+    name: chosen.name,
+    compiled: await compile(),
+    runs,
+    scale,
+    query,
+    profileDirectory,
+    say,
+  })
   try {
     const figures = await chosen.run(lab)
-    if (scale === 1 && profileDirectory === undefined) {
+    if (scale === 1 && query === undefined && profileDirectory === undefined) {
       await keep(chosen.name, { measuredAt: new Date().toISOString(), machine: before, runs, scale, figures })
       await writePage(BENCHMARKS)
     }

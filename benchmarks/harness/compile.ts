@@ -15,7 +15,7 @@ const OUT = join(ROOT, 'node_modules', '.cache', 'sluice-benchmarks')
  */
 export async function compile(): Promise<(file: string) => string> {
   await mkdir(OUT, { recursive: true })
-  await cp(join(ROOT, 'package.json'), join(OUT, 'package.json'))
+  for (const read of ['package.json', 'sql']) await cp(join(ROOT, read), join(OUT, read), { recursive: true })
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
   const compiler = spawn(process.execPath, [tsc, '-p', join(ROOT, 'benchmarks')], {
     stdio: ['ignore', 'inherit', 'inherit'],

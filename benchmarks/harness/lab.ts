@@ -14,6 +14,8 @@ export interface LabOptions {
   readonly runs: number
   /** Share of the usual amount of data: 1, or less for a quick look. */
   readonly scale: number
+  /** Which of several queries to measure; without it all. */
+  readonly query?: string | undefined
   /** Where CPU profiles of the arms go. */
   readonly profileDirectory: string | undefined
   readonly say: (line: string) => void
@@ -41,6 +43,7 @@ export interface ArmProcess {
 export class Lab {
   readonly runs: number
   readonly scale: number
+  readonly query: string | undefined
   readonly say: (line: string) => void
   readonly #options: LabOptions
   readonly #children: Child[] = []
@@ -50,6 +53,7 @@ export class Lab {
     this.#options = options
     this.runs = options.runs
     this.scale = options.scale
+    this.query = options.query
     this.say = options.say
   }
 

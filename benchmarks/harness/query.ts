@@ -1,6 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../../src/clock.ts'
 import type { Row } from '../../src/duckdb.ts'
 import { type DataStreamWriter, type Progress, Session } from '../../src/index.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -11,15 +13,19 @@ import { rowsDigest } from './digest.ts'
 export interface MeasuredQuery {
   /** Of a query in update mode: what its rows are told apart by; the last row of each key counts. */
   readonly keys?: readonly string[]
+  /** Where the answer depends on the time of the day. */
+  readonly clock?: Clock
   /** Describes the query on a fresh session, up to its output mode; sink, trigger and checkpoint are the harness's. */
   describe(session: Session): DataStreamWriter | Promise<DataStreamWriter>
 }
 
 /** Runs a query over all that the stream holds, into a noop sink, with a durable checkpoint. */
-export async function queryArm({ describe, keys }: MeasuredQuery): Promise<Arm> {
-  const once = async (finish: (writer: DataStreamWriter) => DataStreamWriter): Promise<Tally> => {
+export async function queryArm({ describe, keys, clock }: MeasuredQuery): Promise<Arm> {
+  const once = async (
+    finish: (writer: DataStreamWriter) => DataStreamWriter,
+  ): Promise<Tally & { readonly state: State }> => {
     const checkpoint = await mkdtemp(join(tmpdir(), 'sluice-bench-'))
-    const session = await Session.create({ log: silentLogger })
+    const session = await Session.create({ log: silentLogger, ...(clock && { clock }) })
     try {
       const writer = (await describe(session)).trigger({ availableNow: true })
       const query = await finish(writer).option('checkpointLocation', checkpoint).start()
@@ -33,6 +39,10 @@ export async function queryArm({ describe, keys }: MeasuredQuery): Promise<Arm> 
         check: keys
           ? (batches.at(-1)?.stateOperators[0]?.numRowsTotal ?? 0)
           : sumOf((progress) => progress.sink.numOutputRows),
+        state: {
+          rows: Math.max(0, ...batches.map(stateRowsOf)),
+          bytes: await sizeOf(join(checkpoint, 'state')),
+        },
       }
     } finally {
       await session.close()
@@ -46,14 +56,36 @@ export async function queryArm({ describe, keys }: MeasuredQuery): Promise<Arm> 
       const tally = await once((writer) =>
         writer.foreachBatch(async (batch) => {
           for (const row of await batch.toObjects()) {
-            rows.set(keys ? JSON.stringify(keys.map((key) => row[key])) : rows.size, row)
+            rows.set(keys ? JSON.stringify(keys.map((key) => String(row[key]))) : rows.size, row)
           }
         }),
       )
       return { ...tally, digest: rowsDigest(rows.values()) }
     },
+    observe: async () => ({ ...(await once((writer) => writer.format('noop'))).state }),
     close: async () => undefined,
   }
+}
+
+/** What a query remembers: rows when there were most of them, bytes of all state files that it leaves on disk. */
+export interface State {
+  readonly rows: number
+  readonly bytes: number
+}
+
+function stateRowsOf({ stateOperators }: Progress): number {
+  return stateOperators.reduce((sum, { numRowsTotal }) => sum + numRowsTotal, 0)
+}
+
+/** A query without state has no such directory. */
+async function sizeOf(directory: string): Promise<number> {
+  if (!existsSync(directory)) return 0
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const sizes = await Promise.all(
+    files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 /** A query keeps the progress of its last 100 batches; a benchmark must not have more. */

@@ -21,11 +21,11 @@ const FAR = 1_000_000
 const CLOSING_EVENTS = 50
 
 /** All windows of processing time are one; see `q12.batch.sql`. */
-const STILL_CLOCK: Clock = { ...systemClock, now: () => Date.UTC(2026, 0, 1) }
+export const STILL_CLOCK: Clock = { ...systemClock, now: () => Date.UTC(2026, 0, 1) }
 
 const CRASH = new Error('crash on purpose')
 
-/** A table of the Nexmark stream, cut into batches at random. */
+/** A table of the Nexmark stream, cut into batches as it is told. */
 class CutRows implements RowGenerator {
   readonly description: string
   readonly schema: Schema
@@ -33,15 +33,18 @@ class CutRows implements RowGenerator {
   readonly #events: number
   readonly #closing: number
   readonly #rows: NexmarkRows
-  readonly #random: SeededRandom
+  readonly #batchEvents: () => number
 
-  /** @param isClosed whether a few events from far in the future come last, so that windows are handed on */
-  constructor(settings: NexmarkSettings, isClosed: boolean, random: SeededRandom) {
+  /**
+   * @param isClosed whether a few events from far in the future come last, so that windows are handed on
+   * @param batchEvents how many events the next batch covers
+   */
+  constructor(settings: NexmarkSettings, isClosed: boolean, batchEvents: () => number) {
     this.#settings = settings
     this.#events = Number(settings['events'])
     this.#closing = isClosed ? CLOSING_EVENTS : 0
     this.#rows = this.#generator({})
-    this.#random = random
+    this.#batchEvents = batchEvents
     this.description = this.#rows.description
     this.schema = this.#rows.schema
   }
@@ -59,8 +62,10 @@ class CutRows implements RowGenerator {
   }
 
   batchEnd(next: number, available: number): number {
-    const batchEvents = 1 + this.#random.below(Math.ceil(this.#events / 4))
-    const end = this.#generator({ batchEvents }).batchEnd(next, Math.min(available, this.#events))
+    const end = this.#generator({ batchEvents: this.#batchEvents() }).batchEnd(
+      next,
+      Math.min(available, this.#events),
+    )
     if (end > next) return end
     return next < available && this.#closing > 0 ? available : next
   }
@@ -146,7 +151,15 @@ async function runOnce(
   const session = await Session.create({ log: silentLogger, clock: STILL_CLOCK })
   try {
     await createNexmarkViews(session, query, (table) =>
-      session.readStream.format(cut({ ...settings, table }, query, random)).load(),
+      session.readStream
+        .format(
+          cutNexmark(
+            { ...settings, table },
+            query,
+            () => 1 + random.below(Math.ceil(Number(settings['events']) / 4)),
+          ),
+        )
+        .load(),
     )
     const running = await session
       .sql(query.sql)
@@ -164,8 +177,13 @@ async function runOnce(
   }
 }
 
-function cut(settings: NexmarkSettings, query: NexmarkQuery, random: SeededRandom): SourceFormat {
-  const rows = new CutRows(settings, query.watermarks.length > 0, random)
+/** One table of a finite stream; after it come events that close every window, where a query has a watermark. */
+export function cutNexmark(
+  settings: NexmarkSettings,
+  query: NexmarkQuery,
+  batchEvents: () => number,
+): SourceFormat {
+  const rows = new CutRows(settings, query.watermarks.length > 0, batchEvents)
   return {
     name: 'nexmark',
     schema: () => rows.schema,
