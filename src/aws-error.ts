@@ -77,6 +77,7 @@ const MEANING: Readonly<Record<string, AwsCode>> = {
   InvalidToken: 'AWS_CREDENTIALS_REJECTED',
   NoSuchBucket: 'AWS_NOT_FOUND',
   NoSuchKey: 'AWS_NOT_FOUND',
+  NoSuchUpload: 'AWS_NOT_FOUND',
   NotImplemented: 'AWS_REQUEST_REFUSED',
   OperationAborted: 'AWS_UNAVAILABLE',
   RequestTimeout: 'AWS_TIMEOUT',

@@ -1,19 +1,17 @@
 import type { Clock } from '../clock.ts'
-import { hasCode, SluiceError } from '../errors.ts'
+import { SluiceError } from '../errors.ts'
 import { S3Bucket } from '../s3/bucket.ts'
-import { contentOfBytes, contentOfFile, type S3Content } from '../s3/content.ts'
+import { contentOfBytes, contentOfFile } from '../s3/content.ts'
+import { S3LocalFiles } from '../s3/local-files.ts'
 import { parseS3Location, type S3Location } from '../s3/location.ts'
 import type { S3Settings } from '../s3/options.ts'
 import type { S3Owner } from '../s3/owner.ts'
 import { diskError } from './disk-error.ts'
 import { checkFileName } from './file-name.ts'
-import { S3LocalFiles } from './s3-local-files.ts'
 import type { Storage } from './storage.ts'
 
 /** Keys of probes. Names with a leading dot are no part of a checkpoint. */
 const PROBES = '.probe/'
-/** A probe may be swept between two puts, by a writer that starts meanwhile; each sweeps once in its life. */
-const PROBE_PUTS = 5
 /** What S3 takes in one request. */
 const BYTES_MAX = 5 * 1024 ** 3
 
@@ -38,18 +36,12 @@ export class S3Storage implements Storage {
   readonly #copies = new Map<string, { readonly etag: string; readonly file: string }>()
   #proof: Promise<void> | undefined
 
-  private constructor(
-    location: string,
-    owner: S3Owner,
-    { bucket, prefix }: S3Location,
-    requests: S3Bucket,
-    clock: Clock,
-  ) {
+  private constructor(location: string, owner: S3Owner, place: S3Location, requests: S3Bucket, clock: Clock) {
     this.location = location
     this.#owner = owner
-    this.#prefix = prefix
+    this.#prefix = place.prefix
     this.#bucket = requests
-    this.#local = new S3LocalFiles(location, bucket, prefix)
+    this.#local = new S3LocalFiles(owner, place)
     this.#clock = clock
   }
 
@@ -74,7 +66,7 @@ export class S3Storage implements Storage {
   async create(path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
     const key = this.#key(path)
     await this.#proven()
-    return this.#put(key, contentOfBytes(bytes))
+    return this.#bucket.create(key, contentOfBytes(bytes))
   }
 
   async createFrom(path: string, file: string): Promise<'created' | 'exists'> {
@@ -85,7 +77,7 @@ export class S3Storage implements Storage {
       throw new SluiceError('CHECKPOINT_S3_TOO_LARGE', { location, path, bytes: content.bytes })
     }
     await this.#proven()
-    const outcome = await this.#put(key, content)
+    const outcome = await this.#bucket.create(key, content)
     if (outcome === 'created') await this.#local.remove(file)
     return outcome
   }
@@ -143,13 +135,6 @@ export class S3Storage implements Storage {
     await this.#local.close()
   }
 
-  async #put(key: string, content: S3Content): Promise<'created' | 'exists'> {
-    const nonce = this.#clock.uuid()
-    if ((await this.#bucket.put(key, content, nonce)) === 'created') return 'created'
-    // Our own put, done by an attempt of which the answer was lost.
-    return (await this.#bucket.nonceOf(key)) === nonce ? 'created' : 'exists'
-  }
-
   async #forget(path: string): Promise<void> {
     const copy = this.#copies.get(path)
     this.#copies.delete(path)
@@ -167,32 +152,9 @@ export class S3Storage implements Storage {
 
   async #probe(): Promise<void> {
     const key = `${this.#prefix}${PROBES}${this.#clock.uuid()}`
-    try {
-      await this.#proveConditionalWrites(key)
-    } catch (error) {
-      // What a failing store did not let us remove is swept by `recover`.
-      if (hasCode(error, 'CHECKPOINT_STORE_UNSAFE')) await this.#bucket.remove(key).catch(() => {})
-      throw error
-    }
-    await this.#bucket.remove(key)
-  }
-
-  /** Proves that a taken name is refused and that a write is known by its nonce, before anything rests on it. */
-  async #proveConditionalWrites(key: string): Promise<void> {
-    const unsafe = (reason: string, cause?: unknown) =>
-      new SluiceError('CHECKPOINT_STORE_UNSAFE', { location: this.location, reason }, { cause })
-    const content = contentOfBytes(Buffer.from('a probe of conditional writes\n'))
-    for (let puts = 0; puts < PROBE_PUTS; puts++) {
-      const nonce = this.#clock.uuid()
-      const outcome = await this.#bucket.put(key, content, nonce).catch((error: unknown) => {
-        // 501 NotImplemented and its like: the store knows the header and wants none of it.
-        throw hasCode(error, 'AWS_REQUEST_REFUSED') ? unsafe(String(error.params.reason), error) : error
-      })
-      const found = await this.#bucket.nonceOf(key)
-      if (outcome === 'created' && found === '') throw unsafe('it keeps no metadata of an object')
-      if (outcome === 'taken' && found !== nonce) return
-    }
-    throw unsafe('it ignores If-None-Match and overwrites what is there')
+    const reason = await this.#bucket.whyUnsafe(key)
+    if (reason === undefined) return
+    throw new SluiceError('CHECKPOINT_STORE_UNSAFE', { location: this.location, reason })
   }
 
   #key(path: string): string {

@@ -57,3 +57,11 @@ export class Allowance {
     this.#over.abort(new DOMException(words, 'TimeoutError'))
   }
 }
+
+/** For the SDK. */
+export function limits(allowance: Allowance): {
+  readonly abortSignal: AbortSignal
+  readonly requestTimeout: number
+} {
+  return { abortSignal: allowance.signal, requestTimeout: Math.ceil(allowance.ms) }
+}

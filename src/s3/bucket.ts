@@ -3,7 +3,6 @@ import { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadObjectCommand,
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
@@ -11,23 +10,34 @@ import {
 } from '@aws-sdk/client-s3'
 import { connectS3 } from '../aws.ts'
 import type { Clock } from '../clock.ts'
+import { hasCode } from '../errors.ts'
 import { hit } from '../failpoints.ts'
-import type { Allowance } from './allowance.ts'
+import { type Allowance, limits } from './allowance.ts'
 import { S3Attempts } from './attempts.ts'
-import type { S3Content } from './content.ts'
+import { contentOfBytes, type LocalFile, type S3Content } from './content.ts'
 import { malformed, type S3Call, statusOf } from './error.ts'
+import { headObject, NONCE, type ObjectHead } from './head.ts'
 import type { S3Location } from './location.ts'
 import type { S3Settings } from './options.ts'
 import type { S3Owner } from './owner.ts'
+import type { Requests } from './requests.ts'
+import { abortUpload, PART_BYTES, unfinishedUploads, uploadInParts } from './upload.ts'
 
-/** Under which an object keeps the nonce of whoever created it. */
-const NONCE = 'sluice-nonce'
+/** A probe may be swept between two puts, by a writer that starts meanwhile; each sweeps once in its life. */
+const PROBE_PUTS = 5
 
 /** An object of which the headers have come and the body is on its way. */
 interface Incoming {
   readonly etag: string
   readonly bytes: number
   readonly body: Readable
+}
+
+export interface ListedObject {
+  readonly key: string
+  readonly etag: string
+  readonly bytes: number
+  readonly modifiedMs: number
 }
 
 type Take<T> = (object: Incoming, allowance: Allowance, call: S3Call) => Promise<T>
@@ -44,12 +54,14 @@ export class S3Bucket {
   readonly #bucket: string
   readonly #owner: S3Owner
   readonly #attempts: S3Attempts
+  readonly #clock: Clock
 
-  private constructor(client: S3Client, bucket: string, owner: S3Owner, attempts: S3Attempts) {
+  private constructor(client: S3Client, bucket: string, owner: S3Owner, attempts: S3Attempts, clock: Clock) {
     this.#client = client
     this.#bucket = bucket
     this.#owner = owner
     this.#attempts = attempts
+    this.#clock = clock
   }
 
   /** Makes no request. */
@@ -61,11 +73,69 @@ export class S3Bucket {
   ): Promise<S3Bucket> {
     const connection = await connectS3(owner.name, settings.aws)
     const attempts = new S3Attempts(connection, owner, place, settings, clock)
-    return new S3Bucket(connection.client, place.bucket, owner, attempts)
+    return new S3Bucket(connection.client, place.bucket, owner, attempts, clock)
   }
 
-  /** Put-if-absent. The name may be `taken` by an earlier attempt at this very put: `nonceOf` tells. */
-  put(key: string, content: S3Content, nonce: string): Promise<'created' | 'taken'> {
+  /** Put-if-absent: of any number of writers exactly one gets `created`. */
+  async create(key: string, content: S3Content): Promise<'created' | 'exists'> {
+    const nonce = this.#clock.uuid()
+    if ((await this.#put(key, content, nonce)) === 'created') return 'created'
+    // Our own put, done by an attempt of which the answer was lost.
+    return (await this.#nonceOf(key)) === nonce ? 'created' : 'exists'
+  }
+
+  /**
+   * Puts a local file under a key that nobody else writes; a big one in parts. It is there as a whole or not at all:
+   * what a failure leaves of its parts is removed, or by `removeUploads` later.
+   */
+  async upload(key: string, file: LocalFile): Promise<void> {
+    if (file.bytes > PART_BYTES) {
+      await uploadInParts(this.#requests, key, file, this.#clock.uuid())
+    } else {
+      await this.create(key, contentOfBytes(await file.read(0, file.bytes)))
+    }
+  }
+
+  /** Removes the parts of uploads under such keys that were never finished. */
+  async removeUploads(prefix: string): Promise<void> {
+    for await (const { key, id } of unfinishedUploads(this.#requests, prefix)) {
+      await abortUpload(this.#requests, key, id)
+    }
+  }
+
+  /**
+   * Proves that a taken name is refused and that a write is known by its nonce, before anything rests on it.
+   *
+   * @param key of a probe, which is removed again
+   * @returns why this store cannot be relied on, if so
+   */
+  async whyUnsafe(key: string): Promise<string | undefined> {
+    const reason = await this.#probe(key)
+    const removing = this.remove(key)
+    // What an unsafe store did not let us remove is not worth more words.
+    await (reason === undefined ? removing : removing.catch(() => undefined))
+    return reason
+  }
+
+  async #probe(key: string): Promise<string | undefined> {
+    const content = contentOfBytes(Buffer.from('a probe of conditional writes\n'))
+    for (let puts = 0; puts < PROBE_PUTS; puts++) {
+      const nonce = this.#clock.uuid()
+      const outcome = await this.#put(key, content, nonce).catch((error: unknown) => {
+        // 501 NotImplemented and its like: the store knows the header and wants none of it.
+        if (hasCode(error, 'AWS_REQUEST_REFUSED')) return { refused: String(error.params.reason) }
+        throw error
+      })
+      if (typeof outcome === 'object') return outcome.refused
+      const found = await this.#nonceOf(key)
+      if (outcome === 'created' && found === '') return 'it keeps no metadata of an object'
+      if (outcome === 'taken' && found !== nonce) return undefined
+    }
+    return 'it ignores If-None-Match and overwrites what is there'
+  }
+
+  /** The name may be `taken` by an earlier attempt at this very put: `#nonceOf` tells. */
+  #put(key: string, content: S3Content, nonce: string): Promise<'created' | 'taken'> {
     return this.#attempts.run('PutObject', key, content.bytes, async (allowance, call) => {
       const body = content.open()
       if (body instanceof Readable) {
@@ -97,18 +167,14 @@ export class S3Bucket {
   }
 
   /** Of whoever created the object; empty when it was not created by `put`, undefined when there is none. */
-  nonceOf(key: string): Promise<string | undefined> {
-    return this.#attempts.run('HeadObject', key, 0, async (allowance, call) => {
-      const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key })
-      try {
-        const { ETag, Metadata } = await this.#client.send(command, limits(allowance))
-        if (ETag === undefined) throw malformed(call, 'an object without an ETag')
-        return Metadata?.[NONCE] ?? ''
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined
-        throw error
-      }
-    })
+  async #nonceOf(key: string): Promise<string | undefined> {
+    const head = await this.head(key)
+    return head?.nonce
+  }
+
+  /** What is known of an object without reading it; undefined when there is none. */
+  head(key: string): Promise<ObjectHead | undefined> {
+    return headObject(this.#requests, key)
   }
 
   /** The content, or undefined when there is no such object. */
@@ -146,11 +212,17 @@ export class S3Bucket {
 
   /** All keys that begin so, a page of requests at a time, in no promised order. */
   async *keys(prefix: string): AsyncGenerator<string> {
+    for await (const { key } of this.objects(prefix)) yield key
+  }
+
+  /** As `keys`, with what a listing tells of each object. */
+  async *objects(prefix: string): AsyncGenerator<ListedObject> {
     let token: string | undefined
     do {
       const page = await this.#page(prefix, token)
-      for (const { Key = '' } of page.Contents ?? []) {
-        yield page.EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key
+      for (const { Key = '', ETag: etag = '', Size: bytes = 0, LastModified } of page.Contents ?? []) {
+        const key = page.EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key
+        yield { key, etag, bytes, modifiedMs: LastModified?.getTime() ?? 0 }
       }
       token = page.NextContinuationToken
     } while (token !== undefined)
@@ -170,6 +242,10 @@ export class S3Bucket {
 
   close(): void {
     this.#client.destroy()
+  }
+
+  get #requests(): Requests {
+    return { client: this.#client, attempts: this.#attempts, bucket: this.#bucket }
   }
 
   #page(prefix: string, token: string | undefined): Promise<ListObjectsV2CommandOutput> {
@@ -246,11 +322,4 @@ async function receive(
     signal.removeEventListener('abort', stop)
   }
   if (received !== bytes) throw malformed(call, `${received} of ${bytes} bytes`)
-}
-
-function limits(allowance: Allowance): {
-  readonly abortSignal: AbortSignal
-  readonly requestTimeout: number
-} {
-  return { abortSignal: allowance.signal, requestTimeout: Math.ceil(allowance.ms) }
 }

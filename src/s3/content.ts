@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { checksum } from '../checksum.ts'
 import type { S3Owner } from './owner.ts'
@@ -37,6 +38,34 @@ export async function contentOfFile(owner: S3Owner, file: string): Promise<S3Con
     bytes,
     crc32: base64(crc32),
     open: () => (bytes === 0 ? new Uint8Array() : createReadStream(file, { start: 0, end: last })),
+  }
+}
+
+/** A local file that stays as it is, to be read in pieces. */
+export interface LocalFile {
+  readonly bytes: number
+  read(start: number, bytes: number): Promise<Uint8Array>
+}
+
+/** @throws what a failing disk is to the owner */
+export async function localFile(owner: S3Owner, file: string): Promise<LocalFile> {
+  const failed = (error: unknown): never => {
+    throw owner.localFailure('read', file, error)
+  }
+  const { size } = await stat(file).catch(failed)
+  return {
+    bytes: size,
+    read: async (start, bytes) => {
+      const handle = await open(file).catch(failed)
+      try {
+        const piece = new Uint8Array(bytes)
+        const { bytesRead } = await handle.read(piece, 0, bytes, start)
+        if (bytesRead === bytes) return piece
+        return failed(new Error(`it ended after ${start + bytesRead} of ${size} bytes`))
+      } finally {
+        await handle.close()
+      }
+    },
   }
 }
 

@@ -12,6 +12,7 @@ export type S3OperationName =
   | 'UploadPart'
   | 'CompleteMultipartUpload'
   | 'AbortMultipartUpload'
+  | 'ListMultipartUploads'
 
 /** One request, described for whoever has to read why it failed. */
 export interface S3Call {
@@ -116,6 +117,7 @@ const ACTIONS: Readonly<Record<S3OperationName, string>> = {
   UploadPart: 's3:PutObject',
   CompleteMultipartUpload: 's3:PutObject',
   AbortMultipartUpload: 's3:AbortMultipartUpload',
+  ListMultipartUploads: 's3:ListBucketMultipartUploads',
 }
 
 function awsCall({ operation, key, owner, place, host, region, credentials }: S3Call): AwsCall {
@@ -125,6 +127,7 @@ function awsCall({ operation, key, owner, place, host, region, credentials }: S3
     HeadObject: `${theObjects} and ${theBucket}`,
     GetObject: `${theObjects} and ${theBucket}`,
     ListObjectsV2: theBucket,
+    ListMultipartUploads: theBucket,
   }
   return {
     service: 's3',

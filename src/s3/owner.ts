@@ -5,5 +5,5 @@ export interface S3Owner {
   /** For messages: `the checkpoint s3://bucket/clicks`. */
   readonly name: string
   /** What a failure of the disk of this machine is to it; errors with a code pass through. */
-  localFailure(operation: 'read' | 'create', file: string, cause: unknown): SluiceError
+  localFailure(operation: 'read' | 'create' | 'remove', file: string, cause: unknown): SluiceError
 }

@@ -25,8 +25,8 @@ export interface S3DoubleOptions {
 
 /**
  * An S3 of one's own: objects in memory behind a real HTTP server, with conditional writes, faults on command and a
- * log of calls. It knows PutObject, GetObject, HeadObject, DeleteObject, DeleteObjects and ListObjectsV2 (without
- * `delimiter`), and refuses what it does not know with NotImplemented. Signatures are not verified.
+ * log of calls. It knows PutObject, GetObject, HeadObject, DeleteObject, DeleteObjects, ListObjectsV2 (without
+ * `delimiter`) and uploads in parts, and refuses what it does not know with NotImplemented. Signatures are not verified.
  *
  * The methods beside `listen` and `close` arrange the scene: they act at once and pass by faults and the log.
  */
@@ -101,6 +101,13 @@ export class S3Double {
   /** All keys that begin so, in the order of S3. */
   keys(bucket: string, prefix = ''): readonly string[] {
     return this.#bucket(bucket).keys(prefix)
+  }
+
+  /** Keys of uploads in parts that were begun, and neither finished nor aborted. */
+  uploads(bucket: string): readonly string[] {
+    return this.#bucket(bucket)
+      .uploads.list()
+      .map(({ key }) => key)
   }
 
   /** Makes something go wrong from now on, until used up or removed. */

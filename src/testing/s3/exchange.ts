@@ -17,7 +17,7 @@ export type S3Outcome =
   | { readonly kind: 'reset' }
   | { readonly kind: 'hang' }
 
-interface Parts extends Omit<OperationContext, 'store' | 'nowMs'> {
+interface Parts extends Omit<OperationContext, 'store' | 'nowMs' | 'newId'> {
   readonly clock: Clock
   readonly faults: S3FaultBook
   readonly buckets: ReadonlyMap<string, ObjectStore>
@@ -25,6 +25,8 @@ interface Parts extends Omit<OperationContext, 'store' | 'nowMs'> {
   readonly region: string | undefined
   readonly log: (call: S3Call) => void
 }
+
+const LISTINGS: ReadonlySet<string> = new Set(['ListObjectsV2', 'ListMultipartUploads'])
 
 /** The way of a call: faults, the signature's region, the bucket, the log. */
 export class S3Exchange {
@@ -47,7 +49,7 @@ export class S3Exchange {
     const { clock, faults, log } = this.#parts
     const atMs = clock.now()
     const { operation, bucket } = request
-    const key = operation === 'ListObjectsV2' ? (request.query.get('prefix') ?? '') : request.key
+    const key = LISTINGS.has(operation) ? (request.query.get('prefix') ?? '') : request.key
     const subject: S3Subject = { operation, bucket, key }
     const actions = faults.strike(subject)
     for (const action of actions) if (action.kind === 'delay') await clock.sleep(action.ms, closing)
@@ -97,7 +99,11 @@ export class S3Exchange {
     }
     const store =
       buckets.get(request.bucket) ?? refuse('NoSuchBucket', { fields: { BucketName: request.bucket } })
-    return execute({ store, nowMs: clock.now(), pageSize, conditionalWrites }, request, body)
+    return execute(
+      { store, nowMs: clock.now(), newId: () => clock.uuid(), pageSize, conditionalWrites },
+      request,
+      body,
+    )
   }
 }
 

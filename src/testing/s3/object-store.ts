@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Uploads } from './multipart.ts'
 import { refuse } from './service-error.ts'
 
 export interface StoredObject {
@@ -21,14 +22,15 @@ export interface Conditions {
 
 const KEY_BYTES_MAX = 1024
 
-/** The objects of one bucket. Each call is atomic. */
+/** The objects of one bucket, and uploads in parts that are to become some. Each call is atomic. */
 export class ObjectStore {
+  readonly uploads = new Uploads()
   readonly #objects = new Map<string, StoredObject>()
 
   /** @throws S3ServiceError PreconditionFailed, NoSuchKey, NotImplemented, KeyTooLongError */
   put(
     key: string,
-    object: Omit<StoredObject, 'etag'>,
+    object: Omit<StoredObject, 'etag'> & { readonly etag?: string },
     { ifMatch, ifNoneMatch }: Conditions = {},
   ): StoredObject {
     if (Buffer.byteLength(key) > KEY_BYTES_MAX) refuse('KeyTooLongError')
@@ -39,7 +41,7 @@ export class ObjectStore {
       if (before) refuse('PreconditionFailed', { fields: { Condition: 'If-None-Match' } })
     }
     this.#demand(before, ifMatch)
-    const stored = Object.freeze({ ...object, etag: etagOf(object.content) })
+    const stored = Object.freeze({ ...object, etag: object.etag ?? etagOf(object.content) })
     this.#objects.set(key, stored)
     return stored
   }

@@ -23,6 +23,8 @@ export interface S3Answer {
 export interface OperationContext {
   readonly store: ObjectStore
   readonly nowMs: number
+  /** Of an upload in parts. */
+  readonly newId: () => string
   /** Most keys in one page of a listing. */
   readonly pageSize: number
   /** What becomes of If-None-Match and If-Match on a write. */
@@ -36,6 +38,9 @@ const META = 'x-amz-meta-'
 const DELETE_MAX = 1000
 
 const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
+  AbortMultipartUpload: abortUpload,
+  CompleteMultipartUpload: completeUpload,
+  CreateMultipartUpload: createUpload,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
   GetObject: getObject,
@@ -43,8 +48,10 @@ const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
     const answer = getObject(context, request)
     return { ...answer, body: EMPTY, contentLength: answer.body.length }
   },
+  ListMultipartUploads: listUploads,
   ListObjectsV2: listObjects,
   PutObject: putObject,
+  UploadPart: putPart,
 }
 
 /** Carries a request out, at once and whole. @throws S3ServiceError */
@@ -54,20 +61,79 @@ export function execute(context: OperationContext, request: S3Request, body: Buf
 }
 
 function putObject(context: OperationContext, { key, headers }: S3Request, body: Buffer): S3Answer {
+  const { content, checksums } = received(headers, body)
+  const object = { content, modifiedMs: context.nowMs, ...described(headers), checksums }
+  const { etag } = context.store.put(key, object, writeConditions(context, headers))
+  return { status: 200, headers: { ETag: etag, ...checksums }, body: EMPTY }
+}
+
+function createUpload({ store, nowMs, newId }: OperationContext, request: S3Request): S3Answer {
+  const { bucket, key, headers } = request
+  const id = newId()
+  store.uploads.begin({ id, key, startedMs: nowMs, ...described(headers) })
+  return xmlAnswer('InitiateMultipartUploadResult', { Bucket: bucket, Key: key, UploadId: id })
+}
+
+function putPart({ store }: OperationContext, { key, query, headers }: S3Request, body: Buffer): S3Answer {
+  const { content, checksums } = received(headers, body)
+  const number = Number(query.get('partNumber'))
+  const crc32 = checksums['x-amz-checksum-crc32']
+  const etag = store.uploads.put(query.get('uploadId') ?? '', key, number, content, crc32)
+  return { status: 200, headers: { ETag: etag, ...checksums }, body: EMPTY }
+}
+
+function completeUpload(context: OperationContext, request: S3Request, body: Buffer): S3Answer {
+  const { store, nowMs } = context
+  const { bucket, key, query, headers } = request
+  const id = query.get('uploadId') ?? ''
+  const xml = body.toString()
+  const [etags, checksums] = [textsOf(xml, 'ETag'), textsOf(xml, 'ChecksumCRC32')]
+  const named = textsOf(xml, 'PartNumber').map((number, index) => {
+    return { number: Number(number), etag: etags[index] ?? '', crc32: checksums[index] }
+  })
+  const object = { ...store.uploads.assemble(id, key, named), modifiedMs: nowMs, checksums: {} }
+  const { etag } = store.put(key, object, writeConditions(context, headers))
+  store.uploads.end(id, key)
+  return xmlAnswer('CompleteMultipartUploadResult', { Bucket: bucket, Key: key, ETag: etag })
+}
+
+function abortUpload({ store }: OperationContext, { key, query }: S3Request): S3Answer {
+  store.uploads.end(query.get('uploadId') ?? '', key)
+  return { status: 204, headers: {}, body: EMPTY }
+}
+
+/** All in one page, whatever was asked for. */
+function listUploads({ store }: OperationContext, { bucket, query }: S3Request): S3Answer {
+  const uploads = store.uploads.list(query.get('prefix') ?? '')
+  return xmlAnswer('ListMultipartUploadsResult', {
+    Bucket: bucket,
+    IsTruncated: false,
+    Upload: uploads.map(({ key, id, startedMs }) => {
+      return { Key: key, UploadId: id, Initiated: new Date(startedMs).toISOString() }
+    }),
+  })
+}
+
+/** The content of a request without its framing, held against its checksums. */
+function received(
+  headers: S3Request['headers'],
+  body: Buffer,
+): { readonly content: Uint8Array; readonly checksums: Readonly<Record<string, string>> } {
   const framed = /\baws-chunked\b/.test(headers['content-encoding'] ?? '')
   const decodedLength = headers['x-amz-decoded-content-length']
   const { content, trailers } = framed
     ? unframe(body, decodedLength === undefined ? undefined : Number(decodedLength))
     : { content: body, trailers: {} }
-  const checksums = verifyContent({ ...headers, ...trailers }, content)
+  return { content, checksums: verifyContent({ ...headers, ...trailers }, content) }
+}
+
+/** What a request says about the object to be. */
+function described(headers: S3Request['headers']): Pick<StoredObject, 'contentType' | 'metadata'> {
   const metadata: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(META)) metadata[name.slice(META.length)] = String(value)
   }
-  const contentType = headers['content-type'] ?? 'binary/octet-stream'
-  const object = { content, modifiedMs: context.nowMs, contentType, metadata, checksums }
-  const { etag } = context.store.put(key, object, writeConditions(context, headers))
-  return { status: 200, headers: { ETag: etag, ...checksums }, body: EMPTY }
+  return { contentType: headers['content-type'] ?? 'binary/octet-stream', metadata }
 }
 
 function getObject({ store }: OperationContext, { key, headers }: S3Request): S3Answer {
@@ -78,12 +144,12 @@ function getObject({ store }: OperationContext, { key, headers }: S3Request): S3
     refuse('NotModified', { headers: { ETag: object.etag } })
   }
   const range = rangeOf(headers.range, object.content.length)
-  const described = describe(object, headers['x-amz-checksum-mode'] === 'ENABLED' && range === undefined)
-  if (range === undefined) return { status: 200, headers: described, body: object.content }
+  const about = describe(object, headers['x-amz-checksum-mode'] === 'ENABLED' && range === undefined)
+  if (range === undefined) return { status: 200, headers: about, body: object.content }
   const [start, end] = range
   const contentRange = `bytes ${start}-${end}/${object.content.length}`
   const body = object.content.subarray(start, end + 1)
-  return { status: 206, headers: { ...described, 'Content-Range': contentRange }, body }
+  return { status: 206, headers: { ...about, 'Content-Range': contentRange }, body }
 }
 
 function deleteObject(context: OperationContext, { key, headers }: S3Request): S3Answer {

@@ -2,12 +2,17 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { refuse } from './service-error.ts'
 
 export type S3Operation =
+  | 'AbortMultipartUpload'
+  | 'CompleteMultipartUpload'
+  | 'CreateMultipartUpload'
   | 'DeleteObject'
   | 'DeleteObjects'
   | 'GetObject'
   | 'HeadObject'
+  | 'ListMultipartUploads'
   | 'ListObjectsV2'
   | 'PutObject'
+  | 'UploadPart'
 
 /** What a request asks for, before its body is looked at. */
 export interface S3Request {
@@ -23,10 +28,14 @@ export interface S3Request {
 
 /** Parameters of the query that each operation of the double understands. */
 const QUERY: Readonly<Record<S3Operation, readonly string[]>> = {
+  AbortMultipartUpload: ['uploadId'],
+  CompleteMultipartUpload: ['uploadId'],
+  CreateMultipartUpload: ['uploads'],
   DeleteObject: [],
   DeleteObjects: ['delete'],
   GetObject: [],
   HeadObject: [],
+  ListMultipartUploads: ['uploads', 'prefix', 'key-marker', 'upload-id-marker', 'max-uploads'],
   ListObjectsV2: [
     'list-type',
     'prefix',
@@ -37,6 +46,7 @@ const QUERY: Readonly<Record<S3Operation, readonly string[]>> = {
     'fetch-owner',
   ],
   PutObject: [],
+  UploadPart: ['partNumber', 'uploadId'],
 }
 
 /**
@@ -75,6 +85,13 @@ function operationOf(method: string, key: string, query: URLSearchParams): S3Ope
   if (key === '') {
     if (method === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2'
     if (method === 'POST' && query.has('delete')) return 'DeleteObjects'
+    if (method === 'GET' && query.has('uploads')) return 'ListMultipartUploads'
+  } else if (query.has('uploads') && method === 'POST') {
+    return 'CreateMultipartUpload'
+  } else if (query.has('uploadId')) {
+    if (method === 'PUT') return 'UploadPart'
+    if (method === 'POST') return 'CompleteMultipartUpload'
+    if (method === 'DELETE') return 'AbortMultipartUpload'
   } else {
     if (method === 'PUT') return 'PutObject'
     if (method === 'GET') return 'GetObject'

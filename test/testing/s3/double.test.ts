@@ -3,10 +3,16 @@ import { request } from 'node:http'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectAclCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { ManualClock } from '../../../src/testing/manual-clock.ts'
 import { BUCKET, scene } from './scene.ts'
@@ -216,5 +222,57 @@ describe('requests', () => {
     assert.deepEqual([atMs, bytesIn, accessKeyId, signedRegion], [clock.now(), 5, 'anybody', 'eu-west-1'])
     double.clearCalls()
     assert.equal(double.calls.length, 0)
+  })
+})
+
+describe('uploads in parts', () => {
+  const MIB = 1024 ** 2
+
+  test('become one object when they are completed, and nothing before', async () => {
+    const { client, double } = await scene()
+    const at = { Bucket: BUCKET, Key: 'big' }
+    const begun = await client.send(new CreateMultipartUploadCommand({ ...at, Metadata: { who: 'me' } }))
+    const upload = { ...at, UploadId: begun.UploadId }
+    const Parts: CompletedPart[] = []
+    for (const [index, size] of [5 * MIB, 3].entries()) {
+      const PartNumber = index + 1
+      const Body = Buffer.alloc(size, `${PartNumber}`)
+      const sent = await client.send(new UploadPartCommand({ ...upload, PartNumber, Body }))
+      Parts.push({ PartNumber, ETag: sent.ETag, ChecksumCRC32: sent.ChecksumCRC32 })
+    }
+    assert.deepEqual([double.keys(BUCKET), double.uploads(BUCKET)], [[], ['big']])
+    const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET, Prefix: 'b' }))
+    assert.equal(Uploads?.[0]?.UploadId, begun.UploadId)
+    const done = await client.send(
+      new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }),
+    )
+    const object = double.object(BUCKET, 'big')
+    assert.equal(object?.etag, done.ETag)
+    assert.match(done.ETag ?? '', /-2"$/)
+    assert.deepEqual([object?.content.length, object?.metadata], [5 * MIB + 3, { who: 'me' }])
+    assert.deepEqual(double.uploads(BUCKET), [])
+    await assert.rejects(client.send(new AbortMultipartUploadCommand(upload)), { name: 'NoSuchUpload' })
+  })
+
+  test('are refused when a part is too small, missing or out of order, and vanish when aborted', async () => {
+    const { client, double } = await scene()
+    const at = { Bucket: BUCKET, Key: 'big' }
+    const { UploadId } = await client.send(new CreateMultipartUploadCommand(at))
+    const sent: CompletedPart[] = []
+    for (const PartNumber of [1, 2]) {
+      const command = new UploadPartCommand({ ...at, UploadId, PartNumber, Body: Buffer.from('small') })
+      const { ETag, ChecksumCRC32 } = await client.send(command)
+      sent.push({ PartNumber, ETag, ChecksumCRC32 })
+    }
+    const refused = async (Parts: CompletedPart[], name: string) => {
+      const command = new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload: { Parts } })
+      await assert.rejects(client.send(command), { name })
+    }
+    await refused(sent, 'EntityTooSmall')
+    await refused([...sent].reverse(), 'InvalidPartOrder')
+    await refused([{ ...sent[0], PartNumber: 3 }], 'InvalidPart')
+    await client.send(new AbortMultipartUploadCommand({ ...at, UploadId }))
+    assert.deepEqual([double.keys(BUCKET), double.uploads(BUCKET)], [[], []])
+    await refused(sent, 'NoSuchUpload')
   })
 })

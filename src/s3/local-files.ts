@@ -3,25 +3,26 @@ import { mkdtemp, readdir, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { codeOf } from '../durable-file.ts'
-import { diskError } from './disk-error.ts'
+import type { S3Location } from './location.ts'
+import type { S3Owner } from './owner.ts'
 
 /**
- * Files of this machine for a checkpoint on S3: those on their way to the bucket, and copies of those in it.
+ * Files of this machine for whoever keeps something on S3: those on their way to the bucket, and copies of those in it.
  *
  * They lie in a directory of the system's temporary one that goes with `close`; what a killed process left there is
- * swept by the next query on the same checkpoint. Nothing is made before the first file is asked for.
+ * swept by the next query on the same place. Nothing is made before the first file is asked for.
  *
- * Fails with CHECKPOINT_FULL, CHECKPOINT_DENIED, CHECKPOINT_IO.
+ * Fails with what a failing disk is to the owner.
  */
 export class S3LocalFiles {
-  readonly #location: string
-  /** Of the directories of this checkpoint, whoever made them; then comes the process id. */
+  readonly #owner: S3Owner
+  /** Of the directories for this place, whoever made them; then comes the process id. */
   readonly #family: string
   #directory: Promise<string> | undefined
   #count = 0
 
-  constructor(location: string, bucket: string, prefix: string) {
-    this.#location = location
+  constructor(owner: S3Owner, { bucket, prefix }: S3Location) {
+    this.#owner = owner
     const name = createHash('sha256').update(`${bucket}/${prefix}`).digest('hex').slice(0, 16)
     this.#family = `sluice-s3-${name}-`
   }
@@ -33,18 +34,18 @@ export class S3LocalFiles {
       return join(await this.#directory, String(this.#count++))
     } catch (error) {
       this.#directory = undefined
-      throw diskError('create', this.#location, `a directory in ${tmpdir()}`, error)
+      throw this.#owner.localFailure('create', `a directory in ${tmpdir()}`, error)
     }
   }
 
   /** Removing what is not there is no error. */
   async remove(file: string): Promise<void> {
     await unlink(file).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw diskError('remove', this.#location, file, error)
+      if (codeOf(error) !== 'ENOENT') throw this.#owner.localFailure('remove', file, error)
     })
   }
 
-  /** Removes what processes that are gone have left for this checkpoint. Never throws: it is none of its files. */
+  /** Removes what processes that are gone have left for this place. Never throws: it is none of its files. */
   async sweep(): Promise<void> {
     const root = tmpdir()
     const names = await readdir(root).catch(() => [])
