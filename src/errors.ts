@@ -217,6 +217,11 @@ export const ERRORS = {
     help: 'restore it from a copy; without it nobody can tell which batches are in the output, so the other way is to begin anew with an empty path and a new checkpointLocation',
     retriable: false,
   },
+  SINK_STORE_UNSAFE: {
+    what: "the store of '{path}' cannot keep the sink {sink} exactly-once: {reason}",
+    help: 'write to an S3 that honours If-None-Match on writes, as AWS does, or to a directory',
+    retriable: false,
+  },
   SINK_REPLACED: {
     what: "the working directory of the sink {sink} in '{path}' was removed while it wrote batch {batch}",
     help: 'leave the work to the newer process of this query, which removes it to stop this one; if there is none, somebody cleaned up by hand: start the query again',

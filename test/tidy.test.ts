@@ -12,9 +12,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ground: [],
   // One door to buckets for checkpoints, sinks and sources, which know nothing of each other.
   s3: ['ground'],
+  // What an output of files says about itself: sinks write it, sources read it.
+  files: ['s3', 'ground'],
   plan: ['ground'],
-  sources: ['s3', 'ground'],
-  sinks: ['s3', 'ground'],
+  sources: ['files', 's3', 'ground'],
+  sinks: ['files', 's3', 'ground'],
   checkpoint: ['s3', 'ground'],
   engine: ['plan', 'sources', 'sinks', 'checkpoint', 'ground'],
   api: ['engine', 'plan', 'sources', 'sinks', 'checkpoint', 'ground'],

@@ -2,21 +2,15 @@ import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { openStorage } from '../../src/checkpoint/open-storage.ts'
 import type { Storage } from '../../src/checkpoint/storage.ts'
-import { type Clock, systemClock } from '../../src/clock.ts'
 import { type ErrorCode, SluiceError } from '../../src/errors.ts'
 import type { OptionValue } from '../../src/options.ts'
 import { S3Double, type S3DoubleOptions } from '../../src/testing/s3/double.ts'
 import type { S3Fault } from '../../src/testing/s3/fault.ts'
+import { hastyClock } from '../support/hasty-clock.ts'
 
 export const BUCKET = 'bucket'
 export const LOCATION = `s3://${BUCKET}/checkpoints/a`
 export const PREFIX = 'checkpoints/a/'
-
-/** Waits are a hundredth of what they would be: those between attempts, and looks at the time an attempt takes. */
-const hastyClock: Clock = {
-  ...systemClock,
-  sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 1 + ms / 100), signal),
-}
 
 export interface S3Scene {
   readonly double: S3Double

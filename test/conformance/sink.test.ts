@@ -19,6 +19,7 @@ import { memoryFormat } from '../../src/sinks/memory.ts'
 import { noopFormat } from '../../src/sinks/noop.ts'
 import type { SinkContext, SinkFormat } from '../../src/sinks/sink.ts'
 import { KinesisDouble } from '../../src/testing/kinesis/double.ts'
+import { s3Output } from '../sinks/file/s3-output.ts'
 import { temporaryDirectory } from '../sinks/temporary-directory.ts'
 import { sinkConformance } from './sink.ts'
 
@@ -51,6 +52,18 @@ sinkConformance('parquet', () => {
     options: { path },
     commitsItself: true,
     contents: (connection) => connection.rows(`FROM read_parquet('${path}/**/*.parquet')`),
+  }
+})
+
+const s3 = await s3Output()
+
+sinkConformance('parquet on S3', () => {
+  const { options, download } = s3.next()
+  return {
+    format: fileFormat('parquet'),
+    options,
+    commitsItself: true,
+    contents: (connection) => connection.rows(`FROM read_parquet('${download()}/**/*.parquet')`),
   }
 })
 

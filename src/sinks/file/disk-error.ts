@@ -47,4 +47,7 @@ export function diskError(
 }
 
 /** What a file sink takes as its path. */
-export const DIRECTORY = 'a directory on a local or mounted disk, such as /data/clicks'
+export const DIRECTORY = 'a directory on a local or mounted disk, such as /data/clicks, or s3://bucket/clicks'
+
+/** What it takes as a place in a bucket. */
+export const BUCKET = 's3://bucket/prefix with a bucket that exists'

@@ -1,26 +1,28 @@
-import { systemClock } from '../../clock.ts'
-import { diskCalls } from '../../durable-file.ts'
-import type { SinkFormat } from '../sink.ts'
+import { type DiskCalls, diskCalls } from '../../durable-file.ts'
+import type { SinkContext, SinkFormat } from '../sink.ts'
 import { copyStatement } from './copy.ts'
-import { FILE_OPTIONS, type FileKind, parseFileOptions } from './options.ts'
-import { type FileParts, OutputDirectory } from './output-directory.ts'
-
-const THIS_MACHINE: FileParts = { clock: systemClock, calls: diskCalls }
+import { DirectoryPlace } from './directory-place.ts'
+import { FILE_OPTIONS, type FileKind, type FileLayout, parseFileOptions } from './options.ts'
+import { Output } from './output.ts'
+import type { Place } from './place.ts'
 
 /**
- * Files of one kind in a directory, written by DuckDB; every batch adds some. Whoever reads the directory sees
- * whole files only, and each batch once.
+ * Files of one kind in a directory or a bucket, written by DuckDB; every batch adds some. Whoever reads the output
+ * sees whole files only, and each batch once.
+ *
+ * @param calls replaced by tests alone
  */
-export function fileFormat(kind: FileKind, parts: FileParts = THIS_MACHINE): SinkFormat {
+export function fileFormat(kind: FileKind, calls: DiskCalls = diskCalls): SinkFormat {
   return Object.freeze({
     name: kind,
     // As in Spark: a file that was written is never changed.
     modes: ['append'],
     guarantee: 'exactly-once',
     options: FILE_OPTIONS[kind],
-    open: async ({ options, schema, queryId }) => {
+    open: async (context) => {
+      const { options, schema, queryId, clock } = context
       const layout = parseFileOptions(kind, options, schema)
-      const output = new OutputDirectory(layout, queryId, parts)
+      const output = new Output(await placeOf(layout, context, calls), layout, queryId, clock, calls)
       await output.inspect()
       return {
         description: layout.description,
@@ -35,4 +37,15 @@ export function fileFormat(kind: FileKind, parts: FileParts = THIS_MACHINE): Sin
       }
     },
   } satisfies SinkFormat)
+}
+
+async function placeOf(
+  { root, s3, description: sink }: FileLayout,
+  { queryId, clock, log }: SinkContext,
+  calls: DiskCalls,
+): Promise<Place> {
+  if (!s3) return new DirectoryPlace(root, sink, queryId, { clock, calls })
+  // Loaded on demand: the S3 client takes its time to load, and few programs need it.
+  const { BucketPlace } = await import('./bucket-place.ts')
+  return BucketPlace.open(s3, { sink, root, clock, calls, log })
 }

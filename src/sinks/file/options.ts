@@ -2,14 +2,25 @@ import type { Schema } from '../../batch.ts'
 import { literal } from '../../duckdb.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionSpec, type OptionTable, parseOptions } from '../../options.ts'
+import { isS3 } from '../../s3/location.ts'
+import { parseS3Options, type S3Settings, s3Options } from '../../s3/options.ts'
 import { columnList } from '../column-list.ts'
 import { localPath } from '../local-path.ts'
 import { DIRECTORY } from './disk-error.ts'
 
 export type FileKind = 'parquet' | 'json' | 'csv'
 
+const S3_PREFIX = 's3.'
+
+/** How to reach the bucket of an output on S3. What is absent comes from the environment and the shared AWS files. */
+export const FILE_S3_OPTIONS = s3Options(S3_PREFIX)
+
 const COMMON = {
-  path: { kind: 'text', required: true, doc: 'directory of the output; made when it is not there' },
+  path: {
+    kind: 'text',
+    required: true,
+    doc: 'directory of the output, made when it is not there, or `s3://bucket/prefix`',
+  },
   partitionBy: {
     kind: 'text',
     doc: 'columns, separated by commas, that become directories `column=value`',
@@ -49,15 +60,21 @@ const CSV_OPTIONS = {
   nullValue: { kind: 'text', doc: 'how NULL is written; an empty text is then quoted', default: '' },
 } as const satisfies OptionTable
 
-export const FILE_OPTIONS = { parquet: PARQUET_OPTIONS, json: JSON_OPTIONS, csv: CSV_OPTIONS } as const
+export const FILE_OPTIONS = {
+  parquet: { ...PARQUET_OPTIONS, ...FILE_S3_OPTIONS },
+  json: { ...JSON_OPTIONS, ...FILE_S3_OPTIONS },
+  csv: { ...CSV_OPTIONS, ...FILE_S3_OPTIONS },
+} as const
 
 /** What the data files look like and where they go. */
 export interface FileLayout {
   readonly kind: FileKind
   /** For messages: `parquet[/data/clicks]`. */
   readonly description: string
-  /** Absolute. */
-  readonly directory: string
+  /** An absolute path, or `s3://bucket/prefix`. */
+  readonly root: string
+  /** How to reach the bucket; absent for a directory. */
+  readonly s3: S3Settings | undefined
   /** As the query spells them. */
   readonly partitionBy: readonly string[]
   /** Of a data file: `.csv.gz`. */
@@ -68,12 +85,19 @@ export interface FileLayout {
 
 /** @throws OPTION_UNKNOWN, OPTION_MISSING, OPTION_INVALID, SINK_PATH */
 export function parseFileOptions(kind: FileKind, given: GivenOptions, schema: Schema): FileLayout {
-  const { path, partitionBy, ...encoding } = READ[kind](given)
+  const isOfS3 = ([name]: readonly [string, unknown]) => name.toLowerCase().startsWith(S3_PREFIX)
+  const own = new Map([...given].filter((option) => !isOfS3(option)))
+  const { path, partitionBy, ...encoding } = READ[kind](own)
+  const owner = `sink ${kind}`
+  const toReach: GivenOptions = new Map([...given].filter(isOfS3))
+  const s3 = isS3(path) ? parseS3Options(owner, S3_PREFIX, toReach) : undefined
+  if (!s3) parseOptions(`${owner} in a directory`, {}, toReach)
   return Object.freeze({
     kind,
     description: `${kind}[${path}]`,
-    directory: localPath(kind, path, DIRECTORY),
-    partitionBy: partitionBy === undefined ? [] : partitionsOf(`sink ${kind}`, partitionBy, schema),
+    root: s3 ? path.replace(/\/$/, '') : localPath(kind, path, DIRECTORY),
+    s3,
+    partitionBy: partitionBy === undefined ? [] : partitionsOf(owner, partitionBy, schema),
     ...encoding,
   })
 }

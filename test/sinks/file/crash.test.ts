@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { systemClock } from '../../../src/clock.ts'
 import { diskCalls } from '../../../src/durable-file.ts'
 import { fileFormat } from '../../../src/sinks/file/format.ts'
 import type { SinkFormat } from '../../../src/sinks/sink.ts'
@@ -11,7 +10,6 @@ import { Bench } from '../../conformance/sink.ts'
 import { temporaryDirectory } from '../temporary-directory.ts'
 import { dyingDisk, faultyDisk } from './faulty-disk.ts'
 
-const clock = systemClock
 const ONE = "SELECT 1 AS i, 'a' AS p UNION ALL SELECT 2, 'b'"
 const TWO = "SELECT 3 AS i, 'b' AS p"
 
@@ -36,7 +34,7 @@ test('wherever a process dies, the batch is in the output once after the next st
       await bench.write(sink, 1, TWO)
       await sink.close()
     }
-    isDead = await twoBatches(fileFormat('parquet', { clock, calls: dyingDisk(at) })).then(
+    isDead = await twoBatches(fileFormat('parquet', dyingDisk(at))).then(
       () => false,
       () => true,
     )
@@ -102,7 +100,7 @@ test('a process that a newer one replaced adds nothing more, and takes nothing a
     }
     return carryOut()
   })
-  const zombie = await bench.open(fileFormat('parquet', { clock, calls }), 'SELECT 1 AS i', 'append', options)
+  const zombie = await bench.open(fileFormat('parquet', calls), 'SELECT 1 AS i', 'append', options)
   await bench.write(zombie, 0, 'SELECT 1 AS i')
   await assert.rejects(bench.write(zombie, 1, 'SELECT 2 AS i'), { code: 'SINK_REPLACED' })
   await assert.rejects(bench.write(zombie, 2, 'SELECT 3 AS i'), { code: 'SINK_REPLACED' })
@@ -124,7 +122,7 @@ test('of two processes that write the same batch at once, one has an effect', as
     return carryOut()
   })
   const rival = await bench.open(fileFormat('parquet'), 'SELECT 1 AS i', 'append', { path })
-  const sink = await bench.open(fileFormat('parquet', { clock, calls }), 'SELECT 1 AS i', 'append', { path })
+  const sink = await bench.open(fileFormat('parquet', calls), 'SELECT 1 AS i', 'append', { path })
   await bench.write(sink, 0, 'SELECT 1 AS i')
   assert.deepEqual(await numbersIn(bench, path), [1])
   await rival.close()
@@ -139,7 +137,7 @@ test('a query that cannot write its manifest leaves its batch out of the output'
     ...diskCalls,
     link: () => Promise.reject(Object.assign(new Error('x'), { code: 'ENOSPC' })),
   }
-  const sink = await bench.open(fileFormat('json', { clock, calls }), 'SELECT 1 AS i', 'append', { path })
+  const sink = await bench.open(fileFormat('json', calls), 'SELECT 1 AS i', 'append', { path })
   await assert.rejects(bench.write(sink, 0, 'SELECT 1 AS i'), { code: 'SINK_FULL' })
   await sink.close()
   const next = await bench.open(fileFormat('json'), 'SELECT 1 AS i', 'append', { path })

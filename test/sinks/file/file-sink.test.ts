@@ -5,7 +5,6 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { Session } from '../../../src/api/session.ts'
-import { systemClock } from '../../../src/clock.ts'
 import { diskCalls } from '../../../src/durable-file.ts'
 import { silentLogger } from '../../../src/log.ts'
 import { fileFormat } from '../../../src/sinks/file/format.ts'
@@ -172,10 +171,10 @@ test('what the disk has against it is told with a code', async () => {
   const file = join(temporaryDirectory(), 'file')
   writeFileSync(file, '')
   const open = (path: string, calls = diskCalls) =>
-    bench.open(fileFormat('csv', { clock: systemClock, calls }), 'SELECT 1 AS i', 'append', { path })
+    bench.open(fileFormat('csv', calls), 'SELECT 1 AS i', 'append', { path })
   await assert.rejects(open(file), { code: 'SINK_PATH', message: /it is a file/ })
   await assert.rejects(open(join(file, 'below')), { code: 'SINK_PATH' })
-  await assert.rejects(open('s3://bucket/out'), { code: 'SINK_PATH', message: /s3:\/\/ is not supported/ })
+  await assert.rejects(open('ftp://host/out'), { code: 'SINK_PATH', message: /ftp:\/\/ is not supported/ })
   const failing = { rename: 'ENOSPC', link: 'EPERM', mkdir: 'EACCES', readdir: 'EIO' } as const
   const codes = { rename: 'SINK_FULL', link: 'SINK_PATH', mkdir: 'SINK_DENIED', readdir: 'SINK_IO' } as const
   for (const call of ['rename', 'link', 'mkdir', 'readdir'] as const) {
@@ -198,7 +197,7 @@ test('a disk that is full while DuckDB writes is told as such, and the batch can
     if (isFull && basename(directory) === '0') symlinkSync('/dev/full', join(directory, 'unfinished'))
   }
   const calls = { ...diskCalls, mkdir: mkdir as typeof diskCalls.mkdir }
-  const sink = await bench.open(fileFormat('csv', { clock: systemClock, calls }), 'SELECT 1 AS i', 'append', {
+  const sink = await bench.open(fileFormat('csv', calls), 'SELECT 1 AS i', 'append', {
     path,
   })
   await assert.rejects(bench.write(sink, 0, 'SELECT 1 AS i'), { code: 'SINK_FULL', message: /No space left/ })

@@ -1,4 +1,3 @@
-import { systemClock } from '../../../src/clock.ts'
 import { fileFormat } from '../../../src/sinks/file/format.ts'
 import { Bench } from '../../conformance/sink.ts'
 import { faultyDisk } from './faulty-disk.ts'
@@ -10,7 +9,7 @@ const calls = faultyDisk(async (call, file, _nth, carryOut) => {
   return carryOut()
 })
 const bench = await Bench.open()
-const format = fileFormat('parquet', { clock: systemClock, calls })
+const format = fileFormat('parquet', calls)
 const sink = await bench.open(format, 'SELECT 1 AS i', 'append', { path })
 await bench.write(sink, 0, 'SELECT 1 AS i')
 await bench.write(sink, 1, 'SELECT 2 AS i')
