@@ -91,6 +91,10 @@ function differences(before: Json | undefined, now: Json | undefined, where: str
   if (!isBranch(before) || !isBranch(now) || Array.isArray(before) !== Array.isArray(now)) {
     return [`${where} was ${shown(before)}, now ${shown(now)}`]
   }
+  // Of two things of different kinds, that is all there is to say.
+  if ('kind' in before && 'kind' in now && before['kind'] !== now['kind']) {
+    return [`${where} was ${shown(before['kind'])}, now ${shown(now['kind'])}`]
+  }
   const [old, fresh] = [new Map(Object.entries(before)), new Map(Object.entries(now))]
   return [...new Set([...old.keys(), ...fresh.keys()])].flatMap((key) =>
     differences(old.get(key), fresh.get(key), Array.isArray(before) ? `${where}[${key}]` : `${where}.${key}`),

@@ -117,7 +117,6 @@ export async function incremental(plan: Plan, mode: OutputMode, analysis: Analys
     ),
     waitsForWatermark: mode === 'append' && statefulOf(plan).some(holdsBack),
     fingerprint: {
-      sources: sources.map(({ input }) => input.description),
       operators: operators.map((operator) => operator.identity),
       ...(functions.length > 0 ? { functions: functions.map(signatureOf) } : {}),
     },

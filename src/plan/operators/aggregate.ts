@@ -91,6 +91,7 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
       kind: 'aggregate',
       keys: texts.map((text, i) => ({ expression: text, type: types[i]!.type })),
       state: types.slice(keys.length).map(({ name: column, type }) => ({ column, type })),
+      forgets: over && mode !== 'complete' ? 'groups behind the watermark' : 'nothing',
     },
   }
 }

@@ -80,6 +80,7 @@ export async function dedupOperator(dedup: Dedup, context: OperatorContext): Pro
       kind: 'dedup',
       keys: types.map(({ name: key, type }) => ({ key, type })),
       isWithinWatermark: within !== undefined,
+      forgets: over ? 'keys behind the watermark' : 'nothing',
     },
   }
 }

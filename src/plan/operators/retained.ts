@@ -23,6 +23,7 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
   const input: Plan = { kind: 'project', child: aggregate.child, items }
   const types = await describePlan(input, analysis)
   const texts = await analysis.sql.printExpressions(aggregate.keys.map((key) => key.expression))
+  const argumentTexts = await analysis.sql.printExpressions(items.slice(keys.length))
   const select = await print(input)
 
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
@@ -62,7 +63,8 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
     identity: {
       kind: 'retained aggregate',
       keys: texts.map((text, i) => ({ expression: text, type: types[i]!.type })),
-      state: types.slice(keys.length).map(({ name: stateColumn, type }) => ({ column: stateColumn, type })),
+      arguments: argumentTexts.map((text, i) => ({ expression: text, type: types[keys.length + i]!.type })),
+      forgets: over && mode !== 'complete' ? 'groups behind the watermark' : 'nothing',
     },
   }
 }

@@ -29,6 +29,7 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
   const types = await describePlan(input, analysis)
   const texts = await analysis.sql.printExpressions([gapExpression, ...others.map((key) => key.expression)])
   const gap = `CAST(${texts[0]} AS INTERVAL)`
+  const argumentTexts = await analysis.sql.printExpressions(items.slice(others.length))
   const select = await print(input)
 
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
@@ -74,7 +75,8 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
       kind: 'session',
       gap: texts[0] as string,
       keys: texts.slice(1).map((text, i) => ({ expression: text, type: types[i]!.type })),
-      state: types.slice(others.length).map((field) => ({ column: field.name, type: field.type })),
+      arguments: argumentTexts.map((text, i) => ({ expression: text, type: types[others.length + i]!.type })),
+      forgets: mode === 'append' ? 'sessions behind the watermark' : 'nothing',
     },
   }
 }

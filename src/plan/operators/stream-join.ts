@@ -1,3 +1,4 @@
+import type { Json } from '../../batch.ts'
 import { quoted } from '../../duckdb.ts'
 import { column } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
@@ -37,7 +38,11 @@ export async function joinOperators(
   const mark = (side: Side, key: string) =>
     `UPDATE ${side.state} SET ${quoted(MATCHED)} = true WHERE NOT ${quoted(MATCHED)} AND ${quoted(ROW)} IN (SELECT ${key} FROM ${pairs})`
 
-  const first = operator(left, context, { prepare: [], run: [...left.take] })
+  const first = operator(left, context, {
+    prepare: [],
+    run: [...left.take],
+    pairing: { join: join.type, condition },
+  })
   const second = operator(right, context, {
     prepare: [
       `CREATE TEMP TABLE ${pairs} AS ${pairing(left.delta, right.delta)} LIMIT 0`,
@@ -163,7 +168,16 @@ function resultOf(join: StreamJoin, left: Side, right: Side, pairs: string): str
 function operator(
   side: Side,
   { name: joinName }: OperatorContext,
-  { prepare, run }: { readonly prepare: readonly string[]; readonly run: readonly string[] },
+  {
+    prepare,
+    run,
+    pairing = {},
+  }: {
+    readonly prepare: readonly string[]
+    readonly run: readonly string[]
+    /** How its sides find each other, of which either keeps what the other may need. */
+    readonly pairing?: Readonly<Record<string, Json>>
+  },
 ): Operator {
   const pairs = quoted(`${joinName}_pairs`)
   const isNew = `${quoted(ROW)} IN (SELECT ${quoted(ROW)} FROM ${side.delta}) OR ${quoted(ROW)} IN (SELECT ${side.alias} FROM ${pairs})`
@@ -179,6 +193,11 @@ function operator(
     snapshot: `SELECT ${storable(side.types)} FROM ${side.state}`,
     load: (files) => loadLatest(side.state, side.types, [ROW], files),
     counts: `SELECT (SELECT count(*) FROM ${side.state}) AS total, (SELECT count(*) FROM ${side.state} WHERE ${isNew}) AS updated`,
-    identity: { kind: 'join side', columns: side.types.map(({ name, type }) => ({ column: name, type })) },
+    identity: {
+      kind: 'join side',
+      ...pairing,
+      columns: side.types.map(({ name, type }) => ({ column: name, type })),
+      forgets: side.over ? 'rows behind the watermark' : 'nothing',
+    },
   }
 }

@@ -24,6 +24,11 @@ export async function topNOperator(topN: TopN, context: OperatorContext): Promis
   const columns = (await describePlan(topN.child, analysis)).map((field) => quoted(field.name)).join(', ')
   const select = await print(input)
   const texts = await analysis.sql.printExpressions(topN.partition)
+  const ordered = await analysis.sql.printExpressions(topN.orders.map(({ expression }) => expression))
+  const orders = topN.orders.map(
+    ({ type, null_order }, i) =>
+      `${ordered[i]} ${type === 'DESCENDING' ? 'DESC' : 'ASC'} ${null_order === 'NULLS_FIRST' ? 'NULLS FIRST' : 'NULLS LAST'}`,
+  )
 
   const [state, delta, both] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_both`)]
   const stateTypes = [...types, { name: VERSION, type: 'BIGINT' }]
@@ -65,6 +70,7 @@ export async function topNOperator(topN: TopN, context: OperatorContext): Promis
     identity: {
       kind: 'top-n',
       partition: texts,
+      order: orders,
       limit: topN.limit,
       columns: types.map(({ name: c, type }) => ({ column: c, type })),
     },
