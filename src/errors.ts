@@ -83,6 +83,11 @@ export const ERRORS = {
     help: 'correct the function, which may change between two starts; what failed comes again',
     retriable: false,
   },
+  GROUP_STATE: {
+    what: '{call} of a group is refused: {reason}',
+    help: 'see docs/user-code.md, "State"',
+    retriable: false,
+  },
   VALUE_INVALID: {
     what: 'a value does not fit: {found} where {type} is due',
     help: 'give numbers as number or bigint, times as Date, BLOB as Uint8Array, lists as arrays, structs as objects, null for NULL',

@@ -32,6 +32,15 @@ export {
   windowTime,
 } from './api/functions.ts'
 export { GroupedData } from './api/grouped-data.ts'
+export {
+  type Fields,
+  type FlatGroupOptions,
+  type GroupFunction,
+  type GroupOptions,
+  GroupState,
+  type GroupTimeout,
+  KeyedGroups,
+} from './api/keyed-groups.ts'
 export { StreamingQuery } from './api/query.ts'
 export { DataStreamReader, type PayloadSchema } from './api/reader.ts'
 export { Session, type SessionOptions } from './api/session.ts'

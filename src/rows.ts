@@ -33,6 +33,28 @@ export function dataOf(type: DuckType, values: readonly unknown[]): Data {
   )
 }
 
+/**
+ * A check of single rows, for those who want to know which row does not fit, or has a field that would be lost because
+ * the schema does not name it.
+ *
+ * @throws VALUE_INVALID from the check
+ */
+export function rowCheck(schema: Schema): (row: unknown) => void {
+  const kinds = new Map(schema.map(({ name, type }) => [name, parseDuckType(type)]))
+  return (row) => {
+    const isRow = typeof row === 'object' && row !== null && !Array.isArray(row)
+    if (!isRow) throw new SluiceError('VALUE_INVALID', { type: 'a row', found: kindOf(row) })
+    for (const [field, value] of Object.entries(row)) {
+      const kind = kinds.get(field)
+      if (kind) duckValue(kind, value)
+      else {
+        const type = `one of ${[...kinds.keys()].join(', ')}`
+        throw new SluiceError('VALUE_INVALID', { type, found: `the field '${field}'` })
+      }
+    }
+  }
+}
+
 /** A JavaScript value in the form in which DuckDB's client gives values of that type. */
 function duckValue(type: DuckType, value: unknown): unknown {
   if (value === null || value === undefined) return null

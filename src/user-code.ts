@@ -24,7 +24,9 @@ export function isAsync(code: (...values: never[]) => unknown): boolean {
 export function userCodeFailed(name: string, error: unknown): SluiceError<'UDF_FAILED'> {
   const reason = hasCode(error, 'VALUE_INVALID')
     ? `it answered ${error.params.found} where ${error.params.type} is due`
-    : `it threw ${classOf(error)}${placeOf(error)}`
+    : hasCode(error, 'GROUP_STATE')
+      ? `${error.params.call} is refused: ${error.params.reason}`
+      : `it threw ${classOf(error)}${placeOf(error)}`
   return new SluiceError('UDF_FAILED', { name, where: '', reason }, { cause: error })
 }
 

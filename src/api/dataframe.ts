@@ -15,6 +15,7 @@ import { renderTable } from '../sinks/render-table.ts'
 import { type Column, itemOf } from './column.ts'
 import { type ColumnOrName, columnOf } from './functions.ts'
 import { GroupedData } from './grouped-data.ts'
+import { KeyedGroups } from './keyed-groups.ts'
 import type { SessionContext } from './session-context.ts'
 import { DataStreamWriter } from './writer.ts'
 
@@ -103,6 +104,18 @@ export class DataFrame {
   /** `GROUP BY CUBE (a, b)`: groups by every combination of the columns; keys left out are NULL, see `grouping`. */
   cube(...columns: readonly ColumnOrName[]): GroupedData {
     return new GroupedData(columns.map(columnOf), (text) => this.#verb(text), 'CUBE')
+  }
+
+  /**
+   * Groups for a function of your own, with a state that it keeps: `groupByKey('user').mapGroupsWithState(…)`. The
+   * function knows a key by the name of its column, or by the one given with `as`.
+   */
+  groupByKey(...columns: readonly ColumnOrName[]): KeyedGroups {
+    const keys = columns.map((each) => {
+      const column = columnOf(each)
+      return { column, name: column.name ?? (typeof each === 'string' ? each : column.sql) }
+    })
+    return new KeyedGroups(keys, (groups) => this.#from({ input: this.#draft, groups }))
   }
 
   /** `SELECT avg(price) FROM input`: aggregates over all rows. */

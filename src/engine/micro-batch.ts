@@ -158,7 +158,7 @@ export class MicroBatches {
     const drained = reads.every((read) => read.drained)
     // What was read but not logged is read again by the next start: stopping here loses nothing.
     if (signal.aborted) return { drained }
-    if (reads.every((read) => !read.batch) && !this.#isHeldBack()) {
+    if (reads.every((read) => !read.batch) && !this.#isHeldBack() && !(await this.#isDue())) {
       checkpoint.assertUnfenced()
       return { drained }
     }
@@ -190,6 +190,12 @@ export class MicroBatches {
     const { lastIntent, nextWatermarkMs } = this.#parts.checkpoint
     if (!this.#settings.waitsForWatermark || nextWatermarkMs === null) return false
     return nextWatermarkMs > (lastIntent?.watermarkMs ?? Number.NEGATIVE_INFINITY)
+  }
+
+  /** Whether a timeout in processing time has passed; nobody waits for one that has not. */
+  async #isDue(): Promise<boolean> {
+    const dueMs = await this.#parts.stages.dueMs()
+    return dueMs !== null && dueMs < this.#parts.clock.now()
   }
 
   async #run(

@@ -1,6 +1,7 @@
 import type { RecordBatch } from 'apache-arrow'
 import { type Connection, type Database, literal, Relation, type Row } from '../duckdb.ts'
 import type { Program } from '../plan/incremental.ts'
+import type { Step } from '../plan/operators/operator.ts'
 import type { PayloadStage } from '../plan/payload-stage.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
 
@@ -45,6 +46,8 @@ export class Stages {
   readonly #connection: Connection
   /** What the variables that statements ask for were last set to; a statement each is most of a small batch. */
   readonly #variables: Map<string, string | undefined>
+  /** Undefined when the state has changed since it was asked for. */
+  #dueMs: number | null | undefined
 
   private constructor(program: Program, connection: Connection) {
     this.#program = program
@@ -68,7 +71,7 @@ export class Stages {
     }
     for (const { keep } of program.watermarks) await connection.run(keep)
     for (const operator of program.operators) {
-      for (const statement of operator.prepare) await connection.run(statement)
+      for (const step of operator.prepare) await stages.#step(step)
       const files = await stateFiles(operator.name)
       if (files.length > 0) await connection.run(operator.load(files))
       for (const statement of operator.evict) await connection.run(statement)
@@ -77,6 +80,7 @@ export class Stages {
   }
 
   async begin(setting: BatchSetting): Promise<void> {
+    this.#dueMs = undefined
     await this.#set(setting)
     await this.#connection.run('BEGIN')
   }
@@ -126,10 +130,7 @@ export class Stages {
   async run(): Promise<Relation> {
     for (const { keep } of this.#program.watermarks) await this.#connection.run(keep)
     for (const operator of this.#program.operators) {
-      for (const step of operator.run) {
-        if (typeof step === 'string') await this.#connection.run(step)
-        else await this.#connection.collect(step.returning, step.into)
-      }
+      for (const step of operator.run) await this.#step(step)
     }
     const rows = Number(
       await this.#connection.value(`CREATE OR REPLACE TEMP TABLE ${RESULT} AS ${this.#program.emit}`),
@@ -138,6 +139,22 @@ export class Stages {
       for (const statement of operator.evict) await this.#connection.run(statement)
     }
     return new Relation(this.#connection, RESULT, this.#program.schema, rows)
+  }
+
+  #step(step: Step): Promise<void> {
+    if (typeof step === 'string') return this.#connection.run(step)
+    return 'code' in step ? step.run(this.#connection) : this.#connection.collect(step.returning, step.into)
+  }
+
+  /** The batch time after which an operator wants to run though no rows come, epoch milliseconds. */
+  async dueMs(): Promise<number | null> {
+    if (this.#dueMs !== undefined) return this.#dueMs
+    this.#dueMs = null
+    for (const { due } of this.#program.operators) {
+      const time = due === undefined ? null : await this.#connection.value(due)
+      if (time !== null) this.#dueMs = Math.min(Number(time), this.#dueMs ?? Number.POSITIVE_INFINITY)
+    }
+    return this.#dueMs
   }
 
   /** One span for each watermark of the program. */

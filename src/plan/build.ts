@@ -1,3 +1,4 @@
+import { quoted } from '../duckdb.ts'
 import { SluiceError } from '../errors.ts'
 import { didYouMean } from '../options.ts'
 import type { Analysis } from './analysis.ts'
@@ -8,6 +9,7 @@ import {
   isBareStar,
   isBaseTable,
   isColumnRef,
+  isFunction,
   isJoin,
   isSelect,
   isSetOperation,
@@ -23,12 +25,21 @@ import {
 } from './ast.ts'
 import { refused } from './check.ts'
 import { analysisQuery, describePlan } from './describe-plan.ts'
-import { type DedupDraft, type Draft, INPUT, type SqlDraft, type WatermarkDraft } from './draft.ts'
+import {
+  type DedupDraft,
+  type Draft,
+  draftOver,
+  type GroupsDraft,
+  INPUT,
+  type SqlDraft,
+  type WatermarkDraft,
+} from './draft.ts'
 import { eventTimes } from './event-time.ts'
 import { expandHops } from './expand-hops.ts'
 import { group, isGrouped } from './group.ts'
 import { withNames } from './item-names.ts'
-import { isStreaming, type Plan, watermarksOf } from './plan.ts'
+import { keyColumn, mapGroups } from './map-groups.ts'
+import { isStreaming, nodesOf, type Plan, watermarksOf } from './plan.ts'
 import { batchTime } from './rules/batch-time.ts'
 import { blobAsText } from './rules/blob-as-text.ts'
 import { eventTimeWindows, oneWindowEach } from './rules/event-time-windows.ts'
@@ -51,6 +62,7 @@ type Scope = ReadonlyMap<string, Plan>
 export async function buildPlan(draft: Draft, analysis: Analysis): Promise<Plan> {
   if ('inputs' in draft) return buildSql(draft, analysis)
   if (!('input' in draft)) return { kind: 'scan', input: draft }
+  if ('groups' in draft) return grouped(draft, analysis)
   const child = await buildPlan(draft.input, analysis)
   return 'watermark' in draft ? watermarked(child, draft, analysis) : deduplicated(child, draft, analysis)
 }
@@ -59,6 +71,7 @@ async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
   const scope = new Map<string, Plan>()
   for (const [name, input] of draft.inputs) scope.set(name, await buildPlan(input, analysis))
   const written = await analysis.sql.parse(await textOf(draft, scope, analysis))
+  refuseCallbacks(written)
   await analysis.userFunctionsIn(written)
   const query = await fromJson(written, analysis.sql)
   const used = tablesIn(query).map((table) => table.table_name.toLowerCase())
@@ -92,6 +105,8 @@ async function watermarked(child: Plan, { watermark }: WatermarkDraft, analysis:
     )
   if (!field.type.startsWith('TIMESTAMP')) throw refuse(`it is a ${field.type}`)
   if (eventTimes(child).size > 0) throw refuse('a watermark stands below it already')
+  if (nodesOf(child).some((node) => node.kind === 'map-groups'))
+    throw refuse('rows of …GroupsWithState have no event time')
   return { kind: 'watermark', child, column: field.name, delayMs: watermark.delayMs }
 }
 
@@ -114,6 +129,13 @@ async function deduplicated(child: Plan, { distinct }: DedupDraft, analysis: Ana
     keys: distinct.columns,
     withinMs: distinct.isWithinWatermark ? Math.max(...delay) : undefined,
   }
+}
+
+/** The keys become columns in front of the others. */
+async function grouped(draft: GroupsDraft, analysis: Analysis): Promise<Plan> {
+  const keys = draft.groups.keys.map(({ sql }, index) => `${sql} AS ${quoted(keyColumn(index))}`)
+  const keyed = draftOver(draft.input, `SELECT ${keys.join(', ')}, * FROM ${INPUT}`)
+  return mapGroups(await buildSql(keyed, analysis), draft, analysis)
 }
 
 /** Lets DuckDB's binder judge the text as it was written, so that its messages speak of the user's own names. */
@@ -302,6 +324,15 @@ class Builder {
     const modifiers = query.modifiers.filter((modifier) => modifier.type !== 'DISTINCT_MODIFIER')
     return modifiers.length > 0 ? { kind: 'arrange', child, modifiers } : child
   }
+}
+
+const CALLBACKS = /^(?:flat_?)?map_?groups_?with_?state$|^transform_?with_?state$/i
+
+function refuseCallbacks(query: Query): void {
+  walk(query, (node) => {
+    if (isFunction(node) && CALLBACKS.test(node.function_name)) throw refused('callback-in-sql')
+    return undefined
+  })
 }
 
 /** Window functions that no clause of ours has made an operator of. */

@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.ts'
 import type { OutputMode } from '../output-mode.ts'
 import { eventTimeOf, eventTimes } from './event-time.ts'
+import { checkGroupsMode, checkGroupsShape } from './map-groups.ts'
 import {
   type Aggregate,
   aggregatesOf,
@@ -29,6 +30,12 @@ export const REFUSALS = {
     what: 'session_window in update mode',
     why: 'two sessions that grow together would have to be taken back',
     instead: 'outputMode append or complete',
+  },
+  'callback-in-sql': {
+    what: 'code in another language inside SQL',
+    why: 'a function with or without state is TypeScript, which a SQL file cannot hold',
+    instead:
+      'session.udf.register or groupByKey(…).mapGroupsWithState in a program, or CREATE MACRO for an expression',
   },
   'distinct-on': {
     what: 'DISTINCT ON on a stream',
@@ -163,6 +170,7 @@ export function refused(key: Refusal): SluiceError {
  * @throws STREAMING_UNSUPPORTED
  */
 export function checkOutputMode(plan: Plan, mode: OutputMode): void {
+  checkGroupsMode(plan, mode)
   const aggregates = aggregatesOf(plan)
   if (aggregates.length === 0 && mode === 'complete') {
     throw refused(
@@ -205,7 +213,12 @@ function checkJoin(join: StreamJoin, mode: OutputMode): void {
 
 /** Whether rows below may be handed on once more, changed. */
 function changesRows(plan: Plan): boolean {
-  return nodesOf(plan).some((node) => node.kind === 'aggregate' || node.kind === 'top-n')
+  return nodesOf(plan).some(
+    (node) =>
+      node.kind === 'aggregate' ||
+      node.kind === 'top-n' ||
+      (node.kind === 'map-groups' && node.mapping.mode === 'update'),
+  )
 }
 
 /** Whether a group is final once the watermark has passed it. */
@@ -216,6 +229,7 @@ function isClosedByWatermark(aggregate: Aggregate): boolean {
 
 /** The refusals of a finished plan in any mode. */
 export function checkShape(plan: Plan): void {
+  checkGroupsShape(plan)
   for (const node of nodesOf(plan)) {
     const mixes = node.kind === 'union' || node.kind === 'join'
     if (mixes && aggregatesOf(node).length > 0) throw refused('union-above-aggregate')

@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.ts'
+import { refused } from './check.ts'
 import { lex, splitStatements, type Token } from './lex.ts'
 
 /** One statement of a script. DuckDB's parser takes SELECT only, so what streaming adds is read here. */
@@ -61,11 +62,18 @@ class StatementReader {
     if (this.#accept('STREAM')) return this.#stream()
     if (this.#accept('SINK')) return this.#sink()
     if (!this.#accept('TEMP')) this.#accept('TEMPORARY')
+    if (this.#accept('FUNCTION') && this.#isCode()) throw refused('callback-in-sql')
     return this.#accept('VIEW') ? this.#view() : this.#other()
   }
 
   #other(): ScriptStatement {
     return { kind: 'other', text: this.#inPlace(0) }
+  }
+
+  /** A function of Spark's, by a class or in another language; DuckDB's own is an expression: `f(x) AS x + 1`. */
+  #isCode(): boolean {
+    const rest = this.#tokens.slice(this.#index)
+    return rest[1]?.text !== '(' || rest.some(({ text }) => /^(?:LANGUAGE|RETURNS)$/i.test(text))
   }
 
   #stream(): ScriptStatement {

@@ -1,8 +1,8 @@
 import type { Schema } from '../batch.ts'
-import type { StreamInput } from './plan.ts'
+import type { GroupMapping, StreamInput } from './plan.ts'
 
 /** Anything a DataFrame or a view can be: a stream, SQL over such, or one of the few things SQL has no words for. */
-export type Draft = StreamInput | SqlDraft | WatermarkDraft | DedupDraft
+export type Draft = StreamInput | SqlDraft | WatermarkDraft | DedupDraft | GroupsDraft
 
 /** SQL over named inputs, not yet parsed. What a user says in text and through a DataFrame's verbs is the same. */
 export interface SqlDraft {
@@ -22,6 +22,15 @@ export interface WatermarkDraft {
 export interface DedupDraft {
   readonly input: Draft
   readonly distinct: { readonly columns: readonly string[]; readonly isWithinWatermark: boolean }
+}
+
+/** `groupByKey(…).mapGroupsWithState(…)` */
+export interface GroupsDraft {
+  readonly input: Draft
+  readonly groups: {
+    readonly keys: readonly { readonly name: string; readonly sql: string }[]
+    readonly mapping: Omit<GroupMapping, 'stateType'>
+  }
 }
 
 /** The name under which a DataFrame's verb refers to the DataFrame it was called on. */

@@ -32,7 +32,7 @@ export function explainProgram(program: Program): string {
   }
   for (const operator of program.operators) {
     lines.push(`state   ${operator.name}: ${operator.keeps}`)
-    lines.push(...operator.run.map((step) => `run     ${textOf(step)}`), `save    ${operator.changed}`)
+    lines.push(...operator.run.map(lineOf), `save    ${operator.changed}`)
   }
   lines.push(`emit    ${program.emit}`)
   lines.push(
@@ -41,8 +41,9 @@ export function explainProgram(program: Program): string {
   return lines.join('\n')
 }
 
-function textOf(step: Step): string {
-  return typeof step === 'string' ? step : `${step.returning} -> ${step.into}`
+function lineOf(step: Step): string {
+  if (typeof step === 'string') return `run     ${step}`
+  return 'code' in step ? `local   ${step.code}` : `run     ${step.returning} -> ${step.into}`
 }
 
 async function describeNode(node: Plan, analysis: Analysis): Promise<string> {
@@ -91,6 +92,12 @@ async function describeNode(node: Plan, analysis: Analysis): Promise<string> {
       const keys = await print(node.keys.map((key) => key.expression))
       const calls = await print(node.calls.map((each) => each.call))
       return `Aggregate${keys ? ` by ${keys}` : ''}: ${calls || 'no calls'}`
+    }
+    case 'map-groups': {
+      const { name, output, stateType, timeout, mode } = node.mapping
+      const columns = output.map((field) => `${field.name} ${field.type}`).join(', ')
+      const keys = node.keys.map((key) => key.name).join(', ')
+      return `MapGroups by ${keys}: ${columns}; state ${stateType}, timeout ${timeout}, ${mode} mode; ${name} is TypeScript, which runs in this process only`
     }
     case 'arrange': {
       const query = selectQuery({ from_table: baseTable('t'), modifiers: node.modifiers })

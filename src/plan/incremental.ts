@@ -7,6 +7,7 @@ import { baseTable, selectQuery, subqueryRef } from './ast.ts'
 import { analysisQuery } from './describe-plan.ts'
 import { aggregateOperator } from './operators/aggregate.ts'
 import { dedupOperator } from './operators/dedup.ts'
+import { mapGroupsOperator } from './operators/map-groups.ts'
 import type { Operator, OperatorContext } from './operators/operator.ts'
 import { joinOperators } from './operators/stream-join.ts'
 import { topNOperator } from './operators/top-n.ts'
@@ -115,7 +116,7 @@ export async function incremental(plan: Plan, mode: OutputMode, analysis: Analys
     schema: await analysis.describe(
       selectQuery({ from_table: subqueryRef(await analysisQuery(plan, analysis), '') }),
     ),
-    waitsForWatermark: mode === 'append' && statefulOf(plan).some(holdsBack),
+    waitsForWatermark: statefulOf(plan).some((node) => holdsBack(node, mode)),
     fingerprint: {
       operators: operators.map((operator) => operator.identity),
       ...(functions.length > 0 ? { functions: functions.map(signatureOf) } : {}),
@@ -133,6 +134,8 @@ async function operatorsOf(node: Stateful, context: OperatorContext): Promise<re
       return [await topNOperator(node, context)]
     case 'stream-join':
       return joinOperators(node, context)
+    case 'map-groups':
+      return [await mapGroupsOperator(node, context)]
   }
 }
 
@@ -146,11 +149,10 @@ function namesOf(plan: Plan): ReadonlyMap<Watermark | Stateful, string> {
 }
 
 /** Whether rows wait inside for the watermark. */
-function holdsBack(node: Stateful): boolean {
-  return (
-    node.kind === 'aggregate' ||
-    (node.kind === 'stream-join' && node.type !== 'INNER' && node.type !== 'SEMI')
-  )
+function holdsBack(node: Stateful, mode: OutputMode): boolean {
+  if (node.kind === 'map-groups') return node.mapping.timeout === 'eventTime'
+  const isOuter = node.kind === 'stream-join' && node.type !== 'INNER' && node.type !== 'SEMI'
+  return mode === 'append' && (node.kind === 'aggregate' || isOuter)
 }
 
 function isBelowAnother(node: Stateful, plan: Plan): boolean {

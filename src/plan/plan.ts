@@ -1,5 +1,7 @@
 import type { Schema } from '../batch.ts'
-import type { Expression, FunctionCall, JoinRef, Modifier, OrderModifier, TableRef } from './ast.ts'
+import type { Row } from '../duckdb.ts'
+import type { Expression, FunctionCall, JoinRef, Modifier, OrderModifier, Query, TableRef } from './ast.ts'
+import type { GroupState, GroupTimeout } from './group-state.ts'
 import type { Payload } from './payload.ts'
 
 /**
@@ -19,6 +21,7 @@ export type Plan =
   | Aggregate
   | Dedup
   | TopN
+  | MapGroups
   | Arrange
 
 /** The rows of one stream. Two scans of the same input read the same rows of a batch. */
@@ -134,6 +137,33 @@ export interface TopN {
   readonly rank: string | undefined
 }
 
+/** A function of the user's over the rows of every key and a state that it keeps. */
+export interface MapGroups {
+  readonly kind: 'map-groups'
+  readonly child: Plan
+  /** Columns of the child, and what the function knows them by; they are no part of the rows it sees. */
+  readonly keys: readonly { readonly name: string; readonly column: string }[]
+  readonly mapping: GroupMapping
+  /** A relation without rows that has its columns, for the binder. */
+  readonly empty: Query
+}
+
+/** What `mapGroupsWithState` and `flatMapGroupsWithState` are given. */
+export interface GroupMapping {
+  /** For errors and explain. */
+  readonly name: string
+  readonly code: (key: Row, rows: readonly Row[], state: GroupState<unknown>) => unknown
+  /** Answers any number of rows a call, else one. */
+  readonly isFlat: boolean
+  readonly state: Schema | 'json'
+  /** How the state is stored: a STRUCT, or JSON text. */
+  readonly stateType: string
+  readonly output: Schema
+  readonly timeout: GroupTimeout
+  /** Whether rows handed on may be followed by others that replace them. */
+  readonly mode: 'append' | 'update'
+}
+
 /** ORDER BY and LIMIT over a complete result. */
 export interface Arrange {
   readonly kind: 'arrange'
@@ -169,7 +199,7 @@ export function isStreaming(plan: Plan): boolean {
   return inputsOf(plan).length > 0
 }
 
-export type Stateful = Aggregate | Dedup | TopN | StreamJoin
+export type Stateful = Aggregate | Dedup | TopN | StreamJoin | MapGroups
 
 /**
  * The stateful operators, those that feed others first: the order in which they run and are numbered. A node that
@@ -181,7 +211,7 @@ export function statefulOf(plan: Plan): Stateful[] {
 }
 
 export function isStateful(node: Plan): node is Stateful {
-  return ['aggregate', 'dedup', 'top-n', 'stream-join'].includes(node.kind)
+  return ['aggregate', 'dedup', 'top-n', 'stream-join', 'map-groups'].includes(node.kind)
 }
 
 export function watermarksOf(plan: Plan): Watermark[] {

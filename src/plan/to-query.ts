@@ -82,6 +82,8 @@ function blockOf(plan: Plan, tables: Tables): Block {
       const table = tables.stored?.(plan)
       return table ? plain(table) : topNBlock(plan, tables)
     }
+    case 'map-groups':
+      return plain(tables.stored?.(plan) ?? subqueryRef(plan.empty, ''))
     case 'aggregate': {
       const table = tables.stored?.(plan)
       if (table) return plain(table)

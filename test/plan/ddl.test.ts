@@ -85,3 +85,17 @@ for (const [script, reason] of MISTAKES) {
     )
   })
 }
+
+test('code in another language is refused, an expression under a name is not', () => {
+  for (const text of [
+    "CREATE FUNCTION f AS 'com.example.F'",
+    "CREATE OR REPLACE TEMPORARY FUNCTION f AS 'com.example.F' USING JAR 'f.jar'",
+    "CREATE FUNCTION f(x BIGINT) RETURNS BIGINT LANGUAGE TYPESCRIPT AS 'x => x'",
+  ]) {
+    assert.throws(
+      () => parseScript(text),
+      (error) => hasCode(error, 'STREAMING_UNSUPPORTED') && error.params.key === 'callback-in-sql',
+    )
+  }
+  assert.equal(parseScript('CREATE FUNCTION f(x) AS x + 1')[0]?.kind, 'other')
+})

@@ -1,12 +1,18 @@
 import type { Json, Schema } from '../../batch.ts'
-import { literal, quoted } from '../../duckdb.ts'
+import { type Connection, literal, quoted } from '../../duckdb.ts'
 import type { OutputMode } from '../../output-mode.ts'
 import type { Analysis } from '../analysis.ts'
 import type { Plan } from '../plan.ts'
 import type { LateRows } from './late-rows.ts'
 
-/** A statement, or one with RETURNING whose rows become those of a table: so many of them that no second look is cheap. */
-export type Step = string | { readonly returning: string; readonly into: string }
+/**
+ * A statement; one with RETURNING whose rows become those of a table, so many of them that no second look is cheap; or
+ * code of the user's between two statements.
+ */
+export type Step =
+  | string
+  | { readonly returning: string; readonly into: string }
+  | { readonly code: string; run(connection: Connection): Promise<void> }
 
 /**
  * A stateful operator as SQL: a state table, and the statements of one batch.
@@ -22,12 +28,14 @@ export interface Operator {
   readonly keeps: string
   readonly state: string
   /** Creates its tables, once. */
-  readonly prepare: readonly string[]
+  readonly prepare: readonly Step[]
   readonly run: readonly Step[]
   /** Forgets what the watermark allows; runs after all readers of `name`. */
   readonly evict: readonly string[]
   /** Rows of the batch that came too late, if it drops any. */
   readonly late: LateRows | undefined
+  /** The batch time after which it wants to run though no rows come, epoch milliseconds, if it ever does. */
+  readonly due?: string | undefined
   /** The state rows that this batch brought or changed, in types that Parquet holds. */
   readonly changed: string
   /** All state rows, likewise. */

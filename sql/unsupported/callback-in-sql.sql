@@ -1,0 +1,2 @@
+-- mode: update
+SELECT userId, mapGroupsWithState(price) FROM clicks GROUP BY userId
