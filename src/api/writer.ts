@@ -13,6 +13,7 @@ import { isStreaming } from '../plan/plan.ts'
 import { type ForeachWriter, foreachFormat } from '../sinks/foreach.ts'
 import { type ForeachBatch, foreachBatchFormat } from '../sinks/foreach-batch.ts'
 import type { Guarantee, SinkFormat } from '../sinks/sink.ts'
+import { deadLetterSink } from './dead-letter-sink.ts'
 import { StreamingQuery } from './query.ts'
 import type { SessionContext } from './session-context.ts'
 
@@ -169,7 +170,8 @@ export class DataStreamWriter {
   async #launch(): Promise<StreamingQuery> {
     const { openers, database, clock, log, sinks } = this.#context
     const { outputMode, trigger, queryName } = this.#settings
-    const { format, program, settings, sinkOptions, checkpointOptions, explanation } = await this.#prepare()
+    const { format, program, settings, sinkOptions, checkpointOptions, deadLetters, explanation } =
+      await this.#prepare()
     const { lateRowsPath } = settings
     const openAside = (path: string, part: string, schema: Schema, queryId: string, stop: AbortSignal) => {
       const options = new Map([['path', `${path.replace(/\/+$/, '')}/query=${queryId}/${part}`]])
@@ -190,8 +192,31 @@ export class DataStreamWriter {
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
       maxAheadMs: settings.watermarkMaxAhead,
       openSource: (input) => openers.get(input)!(),
-      openSink: (schema, queryId, stop) =>
-        format.open({ options: sinkOptions, queryId, queryName, outputMode, schema, log, clock, stop }),
+      openSink: (schema, queryId, stop, refuse) =>
+        format.open({
+          options: sinkOptions,
+          queryId,
+          queryName,
+          outputMode,
+          schema,
+          log,
+          clock,
+          stop,
+          ...(refuse && { refuse }),
+        }),
+      openDeadLetters:
+        deadLetters &&
+        ((schema, queryId, stop) =>
+          deadLetters.format.open({
+            options: deadLetters.options,
+            queryId,
+            queryName: queryName && `${queryName}_dead_letters`,
+            outputMode: 'append',
+            schema,
+            log,
+            clock,
+            stop,
+          })),
       // Queries, sources and operators apart, so that several can share a path.
       openBadRecords: (path, source, schema, queryId, stop) =>
         openAside(path, `source=${source}`, schema, queryId, stop),
@@ -210,7 +235,8 @@ export class DataStreamWriter {
     const { analysis } = this.#context
     const { outputMode, options } = this.#settings
     const format = this.#format()
-    const { own, checkpoint, others } = splitOptions(options)
+    const { own, checkpoint, deadLetter, others } = splitOptions(options)
+    const deadLetters = deadLetterSink(deadLetter, this.#context.sinks)
     const settings = parseOptions('the query', QUERY_OPTIONS, own)
     // Here already, so that a wrong option is found before anything is opened or written.
     parseOptions(`sink ${format.name}`, format.options, others)
@@ -225,12 +251,23 @@ export class DataStreamWriter {
         modes: format.modes.join(' or '),
       })
     }
-    const program = await incremental(plan, outputMode, analysis)
+    const program = await incremental(plan, outputMode, analysis, deadLetters !== undefined)
     const explanation =
       `== Plan ==\n${await explainPlan(plan, analysis)}\n\n` +
       `== Stages, ${outputMode} mode ==\n${explainProgram(program)}\n\n` +
-      `== Sink ==\n${format.name}, ${outputMode} mode, ${GUARANTEES[format.guarantee]}\n`
-    return { format, program, settings, sinkOptions: others, checkpointOptions: checkpoint, explanation }
+      `== Sink ==\n${format.name}, ${outputMode} mode, ${GUARANTEES[format.guarantee]}\n` +
+      (deadLetters
+        ? `\n== Dead letters ==\n${deadLetters.format.name}, ${GUARANTEES[deadLetters.format.guarantee]}\n`
+        : '')
+    return {
+      format,
+      program,
+      settings,
+      sinkOptions: others,
+      checkpointOptions: checkpoint,
+      deadLetters,
+      explanation,
+    }
   }
 
   #format(): SinkFormat {
@@ -243,14 +280,15 @@ export class DataStreamWriter {
   }
 }
 
-/** Options of the query, of the way to its checkpoint, and of the sink. */
+/** Options of the query, of the way to its checkpoint, of its dead letters, and of the sink. */
 function splitOptions(options: GivenOptions) {
   const names = Object.keys(QUERY_OPTIONS).map((name) => name.toLowerCase())
-  const ownerOf = (name: string): 'query' | 'checkpoint' | 'sink' => {
+  const ownerOf = (name: string): 'query' | 'checkpoint' | 'deadLetter' | 'sink' => {
     if (names.includes(name.toLowerCase())) return 'query'
+    if (/^deadLetter\./i.test(name)) return 'deadLetter'
     return /^checkpoint\./i.test(name) ? 'checkpoint' : 'sink'
   }
   const of = (owner: string): GivenOptions =>
     new Map([...options].filter(([name]) => ownerOf(name) === owner))
-  return { own: of('query'), checkpoint: of('checkpoint'), others: of('sink') }
+  return { own: of('query'), checkpoint: of('checkpoint'), deadLetter: of('deadLetter'), others: of('sink') }
 }

@@ -38,8 +38,8 @@ export class BadRecords {
   ): Promise<BadRecords> {
     const sinks = new Map<number, Sink>()
     for (const [index, { payload }] of program.sources.entries()) {
-      if (!payload?.badRecords) continue
-      const { path, schema } = payload.badRecords
+      const { path, schema } = payload?.badRecords ?? {}
+      if (path === undefined || schema === undefined) continue
       const sink = await openSink(path, index, schema)
       opened(sink)
       sinks.set(index, sink)

@@ -11,10 +11,11 @@ import type { Logger } from '../log.ts'
 import type { GivenOptions } from '../options.ts'
 import type { Program } from '../plan/incremental.ts'
 import type { StreamInput } from '../plan/plan.ts'
-import type { Sink } from '../sinks/sink.ts'
+import type { RefusedRow, Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import { sluiceVersion } from '../version.ts'
 import { BadRecords, type OpenBadRecords } from './bad-records.ts'
+import { DeadLetters, LETTER_SCHEMA, type OpenDeadLetters, type Refuse, RefusedRows } from './dead-letters.ts'
 import { LateRows, type OpenLateRows } from './late-rows.ts'
 import { MicroBatches } from './micro-batch.ts'
 import { Stages } from './stages.ts'
@@ -43,10 +44,12 @@ export interface Launch {
   readonly maxAheadMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
   /** `stop` aborts when the query is asked to stop. */
-  readonly openSink: (schema: Schema, queryId: string, stop: AbortSignal) => Promise<Sink>
+  readonly openSink: (schema: Schema, queryId: string, stop: AbortSignal, refuse?: Refuse) => Promise<Sink>
   readonly openBadRecords: OpenBadRecords
   /** Absent where late rows are counted and no more. */
   readonly openLateRows: OpenLateRows | undefined
+  /** Absent where the query keeps no dead letters. */
+  readonly openDeadLetters: OpenDeadLetters | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -92,8 +95,12 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     })
     closing.push(() => checkpoint.close())
     const id = checkpoint.queryId
-    const sink = await query.openSink(program.schema, id, stopping.signal)
+    const refused = new RefusedRows()
+    const refuse = query.openDeadLetters && ((row: RefusedRow) => refused.add(row))
+    const sink = await query.openSink(program.schema, id, stopping.signal, refuse)
     closing.push(() => sink.close())
+    const deadLetterSink = await query.openDeadLetters?.(LETTER_SCHEMA, id, stopping.signal)
+    if (deadLetterSink) closing.push(() => deadLetterSink.close())
     const watermarkMs = checkpoint.lastIntent?.watermarkMs ?? null
     const stages = await Stages.prepare(query.database, program, watermarkMs, async (operator) =>
       (await checkpoint.state.load(operator)).map(({ file }) => file),
@@ -113,7 +120,9 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       openLateRows && ((operator, schema) => openLateRows(operator, schema, id, stopping.signal)),
       (opened) => closing.push(() => opened.close()),
     )
-    const parts = { sources, stages, badRecords, lateRows, sink, checkpoint, clock, log }
+    const deadLetters =
+      deadLetterSink && new DeadLetters(program, stages, refused, deadLetterSink, { queryId: id, sink })
+    const parts = { sources, stages, badRecords, lateRows, deadLetters, sink, checkpoint, clock, log }
     const batches = await MicroBatches.resume(parts, initial, {
       minBatchesToRetain: query.minBatchesToRetain,
       maxDeltasPerSnapshot: query.maxDeltasPerSnapshot,

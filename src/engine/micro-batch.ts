@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import type { BadRecords } from './bad-records.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import type { LateRows } from './late-rows.ts'
 import { nextStateKind } from './next-state-kind.ts'
 import { StepTimes } from './progress.ts'
@@ -22,6 +23,7 @@ export interface Machinery {
   readonly stages: Stages
   readonly badRecords: BadRecords
   readonly lateRows: LateRows
+  readonly deadLetters: DeadLetters | undefined
   readonly sink: Sink
   readonly checkpoint: Checkpoint
   readonly clock: Clock
@@ -203,7 +205,7 @@ export class MicroBatches {
     batches: readonly (Batch | undefined)[],
     times: StepTimes,
   ): Promise<BatchReport> {
-    const { stages, badRecords, lateRows, sink, checkpoint, sources } = this.#parts
+    const { stages, badRecords, lateRows, deadLetters, sink, checkpoint, sources } = this.#parts
     const { batchId } = intent
     try {
       const timeMs = intent.startedAtMs
@@ -224,7 +226,9 @@ export class MicroBatches {
         hit('batch.held')
         await badRecords.write(batchId, malformed)
         await lateRows.write(batchId, operators)
+        deadLetters?.begin()
         await writeBatch(sink, batchId, relation)
+        await deadLetters?.write(batchId, malformed, operators)
         hit('batch.written')
         return { rows: relation.rows, malformed, operators }
       })

@@ -1,5 +1,6 @@
 import type { RecordBatch } from 'apache-arrow'
-import { type Connection, type Database, literal, Relation, type Row } from '../duckdb.ts'
+import type { Schema } from '../batch.ts'
+import { type Connection, type Database, literal, quoted, Relation, type Row } from '../duckdb.ts'
 import type { Program } from '../plan/incremental.ts'
 import type { Step } from '../plan/operators/operator.ts'
 import type { PayloadStage } from '../plan/payload-stage.ts'
@@ -120,6 +121,15 @@ export class Stages {
     await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${LATE} AS ${rows(batchId)}`)
     const count = Number(await this.#connection.value(`SELECT count(*) FROM ${LATE}`))
     return new Relation(this.#connection, LATE, schema, count)
+  }
+
+  /** A temporary table made of rows, for a sink. */
+  async collect(table: string, schema: Schema, selects: readonly string[]): Promise<Relation> {
+    const columns = schema.map(({ name, type }) => `${quoted(name)} ${type}`).join(', ')
+    await this.#connection.run(`CREATE OR REPLACE TEMP TABLE ${table} (${columns})`)
+    for (const select of selects) await this.#connection.run(`INSERT INTO ${table} ${select}`)
+    const rows = Number(await this.#connection.value(`SELECT count(*) FROM ${table}`))
+    return new Relation(this.#connection, table, schema, rows)
   }
 
   #payload(index: number): PayloadStage {

@@ -66,11 +66,20 @@ export interface WatermarkStage {
   readonly eventTime: string
 }
 
-/** @throws STREAMING_UNSUPPORTED */
-export async function incremental(plan: Plan, mode: OutputMode, analysis: Analysis): Promise<Program> {
+/**
+ * @param keepsBadRecords whether malformed records are wanted as a whole, whatever their stream says
+ * @throws STREAMING_UNSUPPORTED
+ */
+export async function incremental(
+  plan: Plan,
+  mode: OutputMode,
+  analysis: Analysis,
+  keepsBadRecords = false,
+): Promise<Program> {
   const sources = inputsOf(plan).map((input, index) => {
     const table = `source_${index}`
-    const payload = input.payload && payloadStage(input.payload, table, usedColumns(plan, input))
+    const payload =
+      input.payload && payloadStage(input.payload, table, usedColumns(plan, input), keepsBadRecords)
     return { input, table, payload }
   })
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))

@@ -21,7 +21,8 @@ export interface PayloadStage {
 
 /** Where malformed records are put, batch by batch. */
 export interface BadRecords {
-  readonly path: string
+  /** The stream's own `badRecordsPath`. */
+  readonly path: string | undefined
   readonly table: string
   readonly schema: Schema
   readonly keep: string
@@ -44,13 +45,16 @@ export function payloadSchema({ source, fields, part }: Payload): Schema {
 /**
  * @param table the name under which the query reads the rows
  * @param used the columns of the stream that the query looks at; the others are not kept
+ * @param keepsBadRecords whether malformed records are wanted as a whole, also without a `badRecordsPath`
  */
 export function payloadStage(
   payload: Payload,
   table: string,
   used: Schema = payloadSchema(payload),
+  keepsBadRecords = false,
 ): PayloadStage {
-  const { source, part, mode } = payload
+  const { source, part, mode, badRecordsPath } = payload
+  const keepsBad = keepsBadRecords || badRecordsPath !== undefined
   const [raw, parsed, bad] = [`${table}_raw`, `${table}_parsed`, `${table}_bad`]
   // A table has at least one column.
   const shown = used.length > 0 ? used : payloadSchema(payload).slice(-1)
@@ -65,17 +69,17 @@ export function payloadStage(
     rawSchema: source,
     // A stream of the malformed records is no place to fail because of them.
     mode: part === 'malformed' ? 'PERMISSIVE' : mode,
-    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw, keptSchema(payload, shown))}`,
+    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw, keptSchema(payload, shown, keepsBad))}`,
     view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
     countMalformed: `SELECT count(${REASON}) FROM ${parsed}`,
     firstMalformed:
       `SELECT ${first.join(', ')} FROM (SELECT *, row_number() OVER () AS row FROM ${parsed}) ` +
       `WHERE ${REASON} IS NOT NULL ORDER BY row LIMIT 1`,
     badRecords:
-      payload.badRecordsPath === undefined || part === 'malformed'
+      !keepsBad || part === 'malformed'
         ? undefined
         : {
-            path: payload.badRecordsPath,
+            path: badRecordsPath,
             table: bad,
             schema: [...source, REASON_COLUMN],
             keep: `CREATE OR REPLACE TEMP TABLE ${bad} AS ${records}`,
@@ -84,10 +88,10 @@ export function payloadStage(
 }
 
 /** Columns of the parsed rows: what the query looks at, and what is to be said of malformed records. */
-function keptSchema({ source, fields, part, mode, badRecordsPath }: Payload, shown: Schema): Schema {
+function keptSchema({ source, fields, part, mode }: Payload, shown: Schema, keepsBad: boolean): Schema {
   if (part === 'malformed') return source
   const isKept = (column: Field) =>
-    badRecordsPath !== undefined || (mode === 'FAILFAST' && isPosition(column)) || shown.includes(column)
+    keepsBad || (mode === 'FAILFAST' && isPosition(column)) || shown.includes(column)
   return [...source.filter(isKept), ...fields.filter((field) => shown.includes(field))]
 }
 

@@ -7,6 +7,14 @@ import type { OutputMode } from '../output-mode.ts'
 
 export type { OutputMode }
 
+/** A row that the target of a sink will not take, whatever is tried. */
+export interface RefusedRow {
+  readonly reason: string
+  /** The row, as the sink would have sent it. */
+  readonly data: string | Uint8Array
+  readonly partitionKey?: string
+}
+
 /** What a sink promises when the same batch is written twice, which happens after every crash. */
 export type Guarantee = 'exactly-once' | 'at-least-once' | 'none'
 
@@ -43,6 +51,11 @@ export interface SinkContext {
    * it gives up waiting (`SINK_STOPPED`) and leaves the batch to the next start.
    */
   readonly stop: AbortSignal
+  /**
+   * Keeps a row of the batch that is being written among the dead letters of the query, which are written after it and
+   * before its commit. Absent where the query has no place for them.
+   */
+  readonly refuse?: (row: RefusedRow) => void
 }
 
 /** A sink by its name. What is data here is what `docs/sinks.md` lists. */

@@ -1,5 +1,6 @@
 import { Backoff } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
+import { needDeadLetters } from '../need-dead-letters.ts'
 import type { SinkContext, SinkFormat } from '../sink.ts'
 import { HTTP_OPTIONS, type HttpOptions, parseHttpOptions } from './options.ts'
 import { bodyOf, halvesOf, nameOf, type Origin, type Part, partsOf } from './payload.ts'
@@ -15,6 +16,7 @@ export const httpFormat: SinkFormat = Object.freeze({
   options: HTTP_OPTIONS,
   open: async (context) => {
     const options = parseHttpOptions(context.options)
+    if (options.refusedRows === 'deadLetter') needDeadLetters('http', context)
     const description = `http[${options.place}]`
     const webhook = new Webhook(description, options, context)
     const limits = { rows: options.rowsPerRequest, bytes: options.payloadBytes }
@@ -55,13 +57,16 @@ class Webhook {
   async deliver(part: Part, origin: Origin): Promise<void> {
     const answer = await this.#send(part, origin)
     if (answer.kind === 'taken') return
-    const { place: url, dropsRefused } = this.#options
+    const { place: url, refusedRows } = this.#options
+    const { log, refuse } = this.#context
     const params = { url, rows: nameOf(part), batch: origin.batchId, reason: answer.reason }
     if (answer.kind === 'refused') throw new SluiceError('SINK_HTTP_REFUSED', params)
     if (part.rows.length > 1) {
       for (const half of halvesOf(part)) await this.deliver(half, origin)
-    } else if (dropsRefused) {
-      this.#context.log.warn(params, 'a row was refused and left out')
+    } else if (refusedRows === 'deadLetter' && refuse) {
+      refuse({ reason: answer.reason, data: part.rows[0] as string })
+    } else if (refusedRows === 'drop') {
+      log.warn(params, 'a row was refused and left out')
     } else {
       throw new SluiceError('SINK_HTTP_REFUSED', params)
     }

@@ -28,9 +28,9 @@ export const HTTP_OPTIONS = {
   },
   refusedRows: {
     kind: 'text',
-    doc: 'what a row that is refused by itself does: fail the batch, or be left out with a warning',
+    doc: 'what a row that is refused by itself does: fail the batch, be left out with a warning, or go to the dead letters of the query',
     default: 'fail',
-    oneOf: ['fail', 'drop'],
+    oneOf: ['fail', 'drop', 'deadLetter'],
   },
 } as const satisfies OptionTable
 
@@ -43,7 +43,7 @@ export interface HttpOptions {
   readonly payloadBytes: number
   readonly requestTimeoutMs: number
   readonly retry: RetryLimits
-  readonly dropsRefused: boolean
+  readonly refusedRows: 'fail' | 'drop' | 'deadLetter'
 }
 
 const OWNER = 'sink http'
@@ -68,7 +68,7 @@ export function parseHttpOptions(given: GivenOptions): HttpOptions {
       ceilingMs: options.maxRetryInterval,
       giveUpMs: options.maxRetryTime,
     },
-    dropsRefused: options.refusedRows === 'drop',
+    refusedRows: options.refusedRows as HttpOptions['refusedRows'],
   })
 }
 

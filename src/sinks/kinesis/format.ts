@@ -1,6 +1,8 @@
 import { connectKinesis } from '../../aws.ts'
-import type { Relation } from '../../duckdb.ts'
-import type { SinkFormat } from '../sink.ts'
+import type { Relation, Row } from '../../duckdb.ts'
+import { hasCode, type SluiceError } from '../../errors.ts'
+import { needDeadLetters } from '../need-dead-letters.ts'
+import type { RefusedRow, SinkFormat } from '../sink.ts'
 import { Aggregation } from './aggregation.ts'
 import { type Entry, EntryReader, type Origin } from './entries.ts'
 import { KINESIS_SINK_OPTIONS, OWNER, parseKinesisSinkOptions } from './options.ts'
@@ -19,9 +21,11 @@ export const kinesisFormat: SinkFormat = Object.freeze({
   modes: ['append', 'update', 'complete'],
   guarantee: 'at-least-once',
   options: KINESIS_SINK_OPTIONS,
-  open: async ({ options, schema, queryId, log, clock, stop }) => {
-    const { stream, provenance, limits, paceShards, aggregateBytes, retry, aws } =
+  open: async (context) => {
+    const { options, schema, queryId, log, clock, stop } = context
+    const { stream, provenance, refusedRows, limits, paceShards, aggregateBytes, retry, aws } =
       parseKinesisSinkOptions(options)
+    if (refusedRows === 'deadLetter') needDeadLetters('kinesis', context)
     const description = `kinesis[${stream.name}]`
     const reader = new EntryReader(description, schema, provenance)
     const port = new PutPort(connectKinesis(OWNER, aws), stream, aws.endpointUrl)
@@ -45,7 +49,12 @@ export const kinesisFormat: SinkFormat = Object.freeze({
       description,
       guarantee: 'at-least-once',
       write: async (batchId, rows) => {
-        const entries = entriesOf(reader, rows, { queryId, batchId })
+        const refused = (error: SluiceError, row: Row) => {
+          if (refusedRows === 'fail') throw error
+          if (refusedRows === 'drop') log.warn({ ...error.params }, 'a row is no record and is left out')
+          else context.refuse?.(asLetter(error, row))
+        }
+        const entries = entriesOf(reader, rows, { queryId, batchId }, refused)
         const requests = requestsOf(aggregation ? aggregation.pack(entries) : entries, requestLimits)
         await inParallel(requests, limits.parallel, (request) => send(parts, request, batchId))
       },
@@ -54,11 +63,31 @@ export const kinesisFormat: SinkFormat = Object.freeze({
   },
 } satisfies SinkFormat)
 
-async function* entriesOf(reader: EntryReader, rows: Relation, origin: Origin): AsyncGenerator<Entry> {
+/** @param refused is told of a row that is no record, and may throw */
+async function* entriesOf(
+  reader: EntryReader,
+  rows: Relation,
+  origin: Origin,
+  refused: (error: SluiceError, row: Row) => void,
+): AsyncGenerator<Entry> {
   let index = 0
   for await (const piece of rows.connection.pieces(reader.select(rows.name))) {
-    for (const row of piece) yield reader.entry(row, index++, origin)
+    for (const row of piece) {
+      let entry: Entry | undefined
+      try {
+        entry = reader.entry(row, index++, origin)
+      } catch (error) {
+        if (!hasCode(error, 'SINK_ROW')) throw error
+        refused(error, row)
+      }
+      if (entry) yield entry
+    }
   }
+}
+
+function asLetter(error: SluiceError, { data, key }: Row): RefusedRow {
+  const letter = { reason: String(error.params['reason']), data: data instanceof Uint8Array ? data : '' }
+  return typeof key === 'string' ? { ...letter, partitionKey: key } : letter
 }
 
 /** Runs `work` on every item, on at most so many at one time; after a failure no new one begins. */

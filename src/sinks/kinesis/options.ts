@@ -26,6 +26,12 @@ export const KINESIS_SINK_OPTIONS = {
     default: 'none',
     oneOf: ['none', 'field', 'envelope'],
   },
+  refusedRows: {
+    kind: 'text',
+    doc: 'what a row does that is no record, as one with a NULL: fail the batch, be left out with a warning, or go to the dead letters of the query',
+    default: 'fail',
+    oneOf: ['fail', 'drop', 'deadLetter'],
+  },
   maxRecordsPerRequest: { kind: 'count', doc: 'of PutRecords', default: '500', min: 1, max: 500 },
   maxRequestBytes: {
     kind: 'bytes',
@@ -108,6 +114,7 @@ export interface RequestLimits {
 export interface KinesisSinkOptions {
   readonly stream: StreamTarget
   readonly provenance: Provenance
+  readonly refusedRows: 'fail' | 'drop' | 'deadLetter'
   readonly limits: RequestLimits
   readonly paceShards: boolean
   /** Absent: every row is a record. */
@@ -128,6 +135,7 @@ export function parseKinesisSinkOptions(given: GivenOptions): KinesisSinkOptions
   return Object.freeze({
     stream,
     provenance: options.provenance as Provenance,
+    refusedRows: options.refusedRows as KinesisSinkOptions['refusedRows'],
     limits: {
       records: options.maxRecordsPerRequest,
       bytes: options.maxRequestBytes,

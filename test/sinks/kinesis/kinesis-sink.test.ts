@@ -5,6 +5,7 @@ import { expr } from '../../../src/api/functions.ts'
 import { Session } from '../../../src/api/session.ts'
 import type { Row } from '../../../src/duckdb.ts'
 import { silentLogger } from '../../../src/log.ts'
+import type { RefusedRow } from '../../../src/sinks/sink.ts'
 import { aggregate } from '../../../src/testing/kinesis/kpl-aggregate.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { Scene } from './scene.ts'
@@ -206,6 +207,37 @@ test('rows that are no records are refused by number', async () => {
   const message = /row 2 of batch 0/
   const third = "FROM (VALUES ('a', 'k'), ('b', 'k'), (NULL, 'k')) t(data, partitionKey)"
   await assert.rejects(scene.write(third), { code: 'SINK_ROW', message })
+})
+
+test('rows that are no records can be left out or refused one by one', async () => {
+  const sql = "FROM (VALUES ('a', 'k'), (NULL, 'k'), ('b', ''), ('c', 'k')) r(data, partitionKey)"
+  await scene.write(sql, { refusedRows: 'drop' })
+  assert.deepEqual(scene.texts, ['a', 'c'])
+  const refused: RefusedRow[] = []
+  const open = (more: object) =>
+    scene.format.open({
+      options: new Map(Object.entries({ ...scene.options, refusedRows: 'deadLetter' })),
+      queryId: 'q',
+      queryName: undefined,
+      outputMode: 'append',
+      schema: ['data', 'partitionKey'].map((name) => ({ name, type: 'VARCHAR' })),
+      log: silentLogger,
+      clock: scene.clock,
+      stop: scene.bench.stopping.signal,
+      ...more,
+    })
+  await assert.rejects(open({}), { code: 'OPTION_MISSING', message: /deadLetter\.format/ })
+  const sink = await open({ refuse: (row: RefusedRow) => void refused.push(row) })
+  await scene.bench.write(sink, 0, sql)
+  await sink.close()
+  assert.deepEqual(scene.texts, ['a', 'c', 'a', 'c'])
+  assert.deepEqual(
+    refused.map(({ reason, data, partitionKey }) => [reason, String(data), partitionKey]),
+    [
+      ['data is NULL', '', 'k'],
+      ['partitionKey is empty', 'b', ''],
+    ],
+  )
 })
 
 test('a query without the columns of a record is refused at the start', async () => {
