@@ -123,6 +123,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     const deadLetters =
       deadLetterSink && new DeadLetters(program, stages, refused, deadLetterSink, { queryId: id, sink })
     const parts = { sources, stages, badRecords, lateRows, deadLetters, sink, checkpoint, clock, log }
+    const { name, trigger } = query
     const batches = await MicroBatches.resume(parts, initial, {
       minBatchesToRetain: query.minBatchesToRetain,
       maxDeltasPerSnapshot: query.maxDeltasPerSnapshot,
@@ -130,8 +131,9 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       watermarkPolicy: query.watermarkPolicy,
       maxAheadMs: query.maxAheadMs,
       waitsForWatermark: program.waitsForWatermark,
+      readsAhead:
+        trigger.kind === 'availableNow' || (trigger.kind === 'processingTime' && trigger.intervalMs === 0),
     })
-    const { name, trigger } = query
     return new StreamExecution({
       id,
       runId: clock.uuid(),

@@ -7,12 +7,13 @@ import { hasCode, reasonOf, SluiceError } from '../errors.ts'
 import { hit } from '../failpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Sink } from '../sinks/sink.ts'
-import type { Source } from '../sources/source.ts'
+import type { Read, Source } from '../sources/source.ts'
 import type { BadRecords } from './bad-records.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { LateRows } from './late-rows.ts'
 import { nextStateKind } from './next-state-kind.ts'
 import { StepTimes } from './progress.ts'
+import { ReadAhead } from './read-ahead.ts'
 import type { EventTimeSpan, OperatorCounts, Stages } from './stages.ts'
 import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
 import { writeBatch } from './write-batch.ts'
@@ -46,6 +47,8 @@ export interface Outcome {
   readonly report?: BatchReport
   /** Every source stood at its tip, and no operator holds back rows that the watermark has passed. */
   readonly drained: boolean
+  /** Some of it was read in advance: `drained` then says nothing of what came since. */
+  readonly readAhead: boolean
 }
 
 /** How a query wants its batches. */
@@ -59,6 +62,8 @@ export interface BatchSettings {
   readonly maxAheadMs: number | undefined
   /** Whether a watermark that moved is worth a batch without rows. */
   readonly waitsForWatermark: boolean
+  /** Whether the next batch may be read while one is worked on: not where it is to wait for a time of its own. */
+  readonly readsAhead: boolean
 }
 
 /** Batches between two clean-ups of the checkpoint: listing its folders is not free. */
@@ -74,6 +79,7 @@ export class MicroBatches {
   readonly #parts: Machinery
   readonly #settings: BatchSettings
   readonly #watermark: WatermarkClock
+  readonly #readers: readonly ReadAhead[]
   /** Where each source's next batch starts. */
   #positions: readonly Position[]
 
@@ -84,6 +90,7 @@ export class MicroBatches {
     const { nextWatermarkMs, watermarksMs } = parts.checkpoint
     this.#watermark = new WatermarkClock(delaysMs, watermarkPolicy, nextWatermarkMs, watermarksMs)
     this.#positions = positions
+    this.#readers = parts.sources.map((source) => new ReadAhead(source))
   }
 
   /**
@@ -151,18 +158,21 @@ export class MicroBatches {
 
   /** Reads what there is, and makes it a batch if there is anything. */
   async next(signal: AbortSignal): Promise<Outcome> {
-    const { sources, checkpoint, clock } = this.#parts
+    const { checkpoint, clock } = this.#parts
     const times = new StepTimes(() => clock.monotonic())
+    const readAhead = this.#readers.some((reader) => reader.isUnderWay)
     const reads = await times.of('latestOffset', () =>
-      Promise.all(sources.map((source, index) => source.read(this.#positions[index] as Position, signal))),
+      Promise.all(
+        this.#readers.map((reader, index) => reader.read(this.#positions[index] as Position, signal)),
+      ),
     )
     hit('batch.read')
     const drained = reads.every((read) => read.drained)
     // What was read but not logged is read again by the next start: stopping here loses nothing.
-    if (signal.aborted) return { drained }
+    if (signal.aborted) return { drained, readAhead }
     if (reads.every((read) => !read.batch) && !this.#isHeldBack() && !(await this.#isDue())) {
       checkpoint.assertUnfenced()
-      return { drained }
+      return { drained, readAhead }
     }
     const batches = reads.map((read) => read.batch)
     const intent: BatchIntent = {
@@ -179,12 +189,20 @@ export class MicroBatches {
     }
     await times.of('walCommit', () => checkpoint.logIntent(intent))
     hit('batch.logged')
+    if (this.#settings.readsAhead) this.#beginNext(reads, signal)
     const report = await this.#run(intent, batches, times)
     // After the batch, which is committed whether or not old ones can be removed.
     if (report.intent.batchId % BATCHES_PER_PURGE === 0)
       await checkpoint.purge(this.#settings.minBatchesToRetain)
     hit('batch.done')
-    return { report, drained: drained && !this.#isHeldBack() }
+    return { report, drained: drained && !this.#isHeldBack(), readAhead }
+  }
+
+  /** A source at its tip is left alone: what comes next has yet to come. */
+  #beginNext(reads: readonly Read[], signal: AbortSignal): void {
+    for (const [index, { batch, drained }] of reads.entries()) {
+      if (batch && !drained) this.#readers[index]?.begin(batch.range.end, signal)
+    }
   }
 
   /** Whether the watermark moved past rows that an operator has not handed on. */

@@ -193,9 +193,9 @@ export class StreamExecution {
 
   async #trigger(signal: AbortSignal): Promise<{ ran: boolean; drained: boolean }> {
     const asked = this.#waiters.length
-    const { report, drained } = await this.#parts.batches.next(signal)
+    const { report, drained, readAhead } = await this.#parts.batches.next(signal)
     this.#publish(report)
-    if (drained) for (const waiter of this.#waiters.splice(0, asked)) waiter.resolve()
+    if (drained && !readAhead) for (const waiter of this.#waiters.splice(0, asked)) waiter.resolve()
     return { ran: report !== undefined, drained }
   }
 

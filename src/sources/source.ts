@@ -27,6 +27,7 @@ export interface Read {
  * - S5 `read` may know more than `from` says (live iterators, shards found since), as long as S2 and S4 hold.
  * - S6 `read` returns soon after `signal` aborts: with what it has, or without a batch. It does not throw for that.
  * - S7 `close` may be called at any time, also during a read, and more than once.
+ * - S8 The next `read` may begin while the batch before is still worked on: what was handed out stays as it is.
  */
 export interface Source {
   /** For logs, errors and progress: `kinesis[clicks]`. */

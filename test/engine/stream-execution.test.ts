@@ -3,11 +3,13 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { StreamingQuery } from '../../src/api/query.ts'
 import { Session } from '../../src/api/session.ts'
 import type { DataStreamWriter } from '../../src/api/writer.ts'
 import type { Row } from '../../src/duckdb.ts'
 import { type Progress, progressChannel } from '../../src/engine/progress.ts'
+import type { TriggerSetting } from '../../src/engine/trigger.ts'
 import { hasCode } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
@@ -71,6 +73,74 @@ describe('a running query', () => {
       files.filter((file) => /^(offsets|commits|state)\//.test(file)),
       [],
     )
+  })
+
+  test('the next batch is read while one is worked on, and is nothing before that one is committed', async () => {
+    words('a', 'b', 'c', 'd', 'e')
+    const reads: number[] = []
+    const inner = stream.open()
+    const read: typeof inner.read = async (from, signal) => {
+      reads.push(from as number)
+      if (from === 4) throw new RangeError('no more words')
+      return await inner.read(from, signal)
+    }
+    const format = {
+      name: 'words',
+      schema: () => stream.schema(),
+      describe: () => 'words',
+      open: () => ({ ...inner, read }),
+    }
+    const seen: unknown[] = []
+    const start = (trigger: TriggerSetting) =>
+      durable(
+        session.readStream
+          .format(format)
+          .load()
+          .writeStream.foreachBatch(async (batch, id) => {
+            // Long enough for whatever was begun.
+            await delay(20)
+            const logged = (await readdir(join(checkpoint, 'offsets'))).filter((name) => /^\d+$/.test(name))
+            seen.push({ id, rows: batch.rows, reads: [...reads], logged: logged.length })
+            if (id === 1 && seen.length === 2) throw new RangeError('crash on purpose')
+          }),
+      )
+        .trigger(trigger)
+        .start()
+    await assert.rejects((await start({ availableNow: true })).awaitTermination())
+    // What was read for batch 2 failed, but batch 1 did before: it comes again, and then what was read for batch 2.
+    const again = await start({ availableNow: true })
+    await assert.rejects(again.awaitTermination(), /no more words/)
+    const once = await start({ processingTime: '1 hour' })
+    await assert.rejects(once.awaitTermination(), /no more words/)
+    assert.deepEqual(seen, [
+      { id: 0, rows: 2, reads: [0, 2], logged: 1 },
+      { id: 1, rows: 2, reads: [0, 2, 4], logged: 2 },
+      { id: 1, rows: 2, reads: [0, 2, 4], logged: 2 },
+    ])
+    assert.deepEqual(reads, [0, 2, 4, 4, 4])
+    assert.equal(again.lastProgress?.batchId, 1)
+  })
+
+  test('rows that come while the next batch has been read already are waited for', async () => {
+    words('a', 'b', 'c')
+    let asked: Promise<void> | undefined
+    const rows: string[] = []
+    session.readStream.format(stream).load().createOrReplaceTempView('words')
+    const query = await session
+      .sql('SELECT word FROM words')
+      .writeStream.foreachBatch(async (batch, id) => {
+        await delay(20)
+        if (id === 0) {
+          words('d')
+          asked = query.processAllAvailable()
+        }
+        rows.push(...(await batch.toObjects()).map(({ word }) => String(word)))
+      })
+      .start()
+    await query.processAllAvailable()
+    await asked
+    assert.deepEqual(rows, ['a', 'b', 'c', 'd'])
+    await query.stop()
   })
 
   test('availableNow takes what was there in bounded batches, and no more', async () => {
