@@ -1,4 +1,6 @@
-import { SluiceError } from '../errors.ts'
+import { unlink } from 'node:fs/promises'
+import { hasCode, reasonOf, SluiceError } from '../errors.ts'
+import { codeInWords, diskError } from './disk-error.ts'
 import { checkedStateFile, measure } from './state-content.ts'
 import { appended, isOperatorName, type StateFile, type StateKind, statePath } from './state-file.ts'
 import type { Storage } from './storage.ts'
@@ -36,9 +38,23 @@ export class StateFiles {
     return this.#chain
   }
 
-  /** Where to let DuckDB write a file that is to be saved: a local path that does not exist yet. */
-  scratchFile(): Promise<string> {
-    return this.#storage.scratchFile()
+  /**
+   * Lets DuckDB write a file that is to be saved, at a local path where there is none yet. Nothing is left of one that
+   * it could not finish: on a full disk it would keep the next attempt from its room.
+   *
+   * @throws CHECKPOINT_FULL, CHECKPOINT_DENIED, CHECKPOINT_IO, and whatever else `write` throws
+   */
+  async write(write: (file: string) => Promise<unknown>): Promise<string> {
+    const file = await this.#storage.scratchFile()
+    try {
+      await write(file)
+      return file
+    } catch (error) {
+      await unlink(file).catch(() => undefined)
+      const reason = hasCode(error, 'SQL_FAILED') ? String(error.params.reason) : reasonOf(error)
+      if (codeInWords(reason) === undefined) throw error
+      throw diskError('create', this.#storage.location, 'a state file', new Error(reason, { cause: error }))
+    }
   }
 
   /**

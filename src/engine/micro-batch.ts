@@ -286,8 +286,7 @@ export class MicroBatches {
       if (numRowsUpdated === 0) continue
       const files = checkpoint.state.chain.filter(({ operator }) => operator === operatorName)
       const kind = nextStateKind(files, this.#settings.maxDeltasPerSnapshot)
-      const file = await checkpoint.state.scratchFile()
-      await stages.export(operatorName, kind, file)
+      const file = await checkpoint.state.write((path) => stages.export(operatorName, kind, path))
       hit('state.exported')
       // Whoever was replaced during a long export would leave a file that nobody asked for.
       await checkpoint.assertHeld()

@@ -294,8 +294,7 @@ describe('fencing', () => {
 })
 
 async function save(checkpoint: Checkpoint, content: string) {
-  const file = await checkpoint.state.scratchFile()
-  await writeFile(file, content)
+  const file = await checkpoint.state.write((path) => writeFile(path, content))
   return checkpoint.state.save('sum', checkpoint.last + 1, 'delta', file)
 }
 

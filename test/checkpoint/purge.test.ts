@@ -22,8 +22,7 @@ async function batch(checkpoint: Checkpoint, saves: Saves = {}): Promise<void> {
 }
 
 async function save(checkpoint: Checkpoint, operator: string, kind: StateKind): Promise<StateFile> {
-  const file = await checkpoint.state.scratchFile()
-  await writeFile(file, `${operator} ${checkpoint.last + 1}`)
+  const file = await checkpoint.state.write((path) => writeFile(path, `${operator} ${checkpoint.last + 1}`))
   return checkpoint.state.save(operator, checkpoint.last + 1, kind, file)
 }
 

@@ -117,8 +117,9 @@ async function runBatch(
   await sink.write(batchId, rows)
   const change = rows.reduce((total, row) => total + row, 0)
   const isSnapshot = batchId % SNAPSHOT_EVERY === SNAPSHOT_EVERY - 1
-  const file = await checkpoint.state.scratchFile()
-  await writeFile(file, String(isSnapshot ? sum + change : change))
+  const file = await checkpoint.state.write((path) =>
+    writeFile(path, String(isSnapshot ? sum + change : change)),
+  )
   const saved = await checkpoint.state.save(OPERATOR, batchId, isSnapshot ? 'snapshot' : 'delta', file)
   await checkpoint.logCommit({ batchId, epoch, nextWatermarkMs: batchId, state: [saved] })
   return sum + change

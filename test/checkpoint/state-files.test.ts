@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { DiskStorage } from '../../src/checkpoint/disk-storage.ts'
 import type { StateFile } from '../../src/checkpoint/state-file.ts'
 import { StateFiles } from '../../src/checkpoint/state-files.ts'
-import { type ErrorCode, hasCode } from '../../src/errors.ts'
+import { type ErrorCode, hasCode, SluiceError } from '../../src/errors.ts'
 import { MemoryStorage } from './memory-storage.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -20,8 +20,7 @@ async function saved(
   kind: StateFile['kind'],
   content: string,
 ): Promise<StateFile> {
-  const file = await state.scratchFile()
-  await writeFile(file, content)
+  const file = await state.write((path) => writeFile(path, content))
   return state.save('agg', batchId, kind, file)
 }
 
@@ -68,8 +67,7 @@ describe('state files', () => {
     const add = async (batchId: number, kind: StateFile['kind']) => {
       state = new StateFiles(storage, 1, state.after([await saved(state, batchId, kind, `${batchId}`)]))
     }
-    const file = await state.scratchFile()
-    await writeFile(file, 'left')
+    const file = await state.write((path) => writeFile(path, 'left'))
     state = new StateFiles(storage, 1, state.after([await state.save('join', 0, 'delta', file)]))
     await add(0, 'delta')
     await add(1, 'delta')
@@ -113,5 +111,29 @@ describe('state files', () => {
       state.save('agg', 0, 'delta', '/nowhere/at/all'),
       named('CHECKPOINT_IO', '/nowhere/at/all'),
     )
+  })
+
+  test('a disk that is full while DuckDB writes is told by its code, and nothing is left of the file', async () => {
+    const storage = new MemoryStorage()
+    const state = new StateFiles(storage, 1, [])
+    const broken: readonly (readonly [words: string, code: ErrorCode])[] = [
+      ['Could not write file "/s/7": No space left on device', 'CHECKPOINT_FULL'],
+      ['Cannot open file "/s/7": Permission denied', 'CHECKPOINT_DENIED'],
+      ['Could not write file "/s/7": Input/output error', 'CHECKPOINT_IO'],
+      ['Could not convert string to INT32', 'SQL_FAILED'],
+    ]
+    for (const [reason, code] of broken) {
+      let written = ''
+      await assert.rejects(
+        state.write(async (file) => {
+          written = file
+          await writeFile(file, 'half')
+          throw new SluiceError('SQL_FAILED', { reason })
+        }),
+        (error) => error instanceof SluiceError && error.code === code && error.message.includes(reason),
+        reason,
+      )
+      await assert.rejects(stat(written), /ENOENT/)
+    }
   })
 })

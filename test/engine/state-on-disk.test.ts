@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Session } from '../../src/api/session.ts'
 import { StoredCheckpoint } from '../../src/api/stored-checkpoint.ts'
 import type { StateFile } from '../../src/checkpoint/state-file.ts'
 import { nextStateKind } from '../../src/engine/next-state-kind.ts'
+import { SluiceError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
+import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { multiset } from '../support/oracle.ts'
 
 const file = (kind: StateFile['kind'], bytes: number): StateFile => ({
@@ -123,16 +125,16 @@ describe('the state of a query on disk', () => {
     const options = { minBatchesToRetain: 3, maxDeltasPerSnapshot: 6 }
     await run(options)
     rows = 1
-    for (let start = 0; start < 2; start++) {
-      stream.add(...Array.from({ length: 20 }, () => ({ n: 7n })))
-      assert.equal((await run(options)).get(7n), BigInt(21 + 20 * start))
-    }
-    // Batch 40 is the last that purges.
-    const kept = ['38', '39', '40']
+    stream.add(...Array.from({ length: 20 }, () => ({ n: 7n })))
+    assert.equal((await run(options)).get(7n), 21n)
+    // Batch 20 is one after which old ones go.
+    const kept = ['18', '19', '20']
     assert.deepEqual([await names('commits'), await names('offsets')], [kept, kept])
     const named = await Promise.all(kept.map(async (n) => (await commit(Number(n))).state))
     const needed = [...new Set(named.flat().map(({ path }) => path.replace('state/aggregate_0/', '')))]
     assert.deepEqual(await names('state/aggregate_0'), needed.sort())
+    stream.add({ n: 7n })
+    assert.equal((await run(options)).get(7n), 22n)
   })
 
   test('a rewound query runs the same batches again, and goes on', async () => {
@@ -155,5 +157,90 @@ describe('the state of a query on disk', () => {
       [2n, 4n],
       [9n, 1n],
     ])
+  })
+})
+
+describe('a damaged checkpoint of a query', () => {
+  const DAMAGES = process.env['SLUICE_FUZZ'] === 'all' ? 1000 : 12
+  let directory: string
+  let session: Session
+  let stream: MemoryStream
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'sluice-test-'))
+    session = await Session.create({ log: silentLogger })
+    stream = new MemoryStream({ k: 'VARCHAR', at: 'TIMESTAMP' }, { name: 'clicks', batchRows: () => 3 })
+    const row = (n: number) => ({ k: `k${n % 5}`, at: new Date(Date.UTC(2026, 0, 1, 0, 3 * n)) })
+    stream.add(...Array.from({ length: 24 }, (_, n) => row(n)))
+    session.readStream
+      .format(stream)
+      .load()
+      .withWatermark('at', '5 minutes')
+      .createOrReplaceTempView('clicks')
+  })
+
+  after(async () => {
+    await session.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  /** Runs until all is read, or the sink fails at batch `fatal`. Answers what each batch brought. */
+  async function answer(checkpoint: string, fatal = -1): Promise<Map<number, string[]>> {
+    const written = new Map<number, string[]>()
+    const query = await session
+      .sql(
+        "SELECT k, window(at, '10 minutes').start AS start, count(*) AS n FROM clicks GROUP BY k, window(at, '10 minutes')",
+      )
+      .writeStream.outputMode('append')
+      .option('checkpointLocation', checkpoint)
+      .trigger({ availableNow: true })
+      .foreachBatch(async (batch, batchId) => {
+        if (batchId === fatal) throw new Error('killed on purpose')
+        written.set(batchId, multiset(await batch.toObjects()))
+      })
+      .start()
+    await query.awaitTermination()
+    return written
+  }
+
+  test('gives the same answer or an error with a code, whatever is cut off or turned over in it', {
+    timeout: 3_600_000,
+  }, async (t) => {
+    const golden = join(directory, 'golden')
+    await assert.rejects(answer(golden, 4), /killed on purpose/)
+    const files = (await readdir(golden, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(golden.length + 1))
+      .filter((file) => !file.startsWith('.'))
+    const damaged = join(directory, 'damaged')
+    await cp(golden, damaged, { recursive: true })
+    const right = await answer(damaged)
+    assert.deepEqual([...right.keys()].slice(0, 4), [4, 5, 6, 7])
+    assert.ok([...right.values()].flat().length > 5)
+    const seed = process.env['SLUICE_SEED'] ?? `${process.pid}-${process.hrtime.bigint()}`
+    t.diagnostic(`SLUICE_SEED=${seed}`)
+    const random = seededRandom(seed)
+    let [refused, slowestMs] = [0, 0]
+    for (let i = 0; i < DAMAGES; i++) {
+      await rm(damaged, { recursive: true })
+      await cp(golden, damaged, { recursive: true })
+      const file = files[random.below(files.length)] as string
+      const bytes = await readFile(join(damaged, file))
+      const at = random.below(bytes.length)
+      const isCut = random.next() < 0.5
+      if (!isCut) bytes[at] = (bytes[at] as number) ^ (1 << random.below(8))
+      await writeFile(join(damaged, file), isCut ? bytes.subarray(0, at) : bytes)
+      const where = `SLUICE_SEED=${seed}: ${file} ${isCut ? 'cut at' : 'with a bit turned in'} byte ${at}`
+      const before = performance.now()
+      try {
+        assert.deepEqual(await answer(damaged), right, where)
+      } catch (error) {
+        if (!(error instanceof SluiceError)) throw error
+        assert.match(error.code, /^CHECKPOINT_(CORRUPT|VERSION)$/, `${where}: ${error.message}`)
+        refused += 1
+      }
+      slowestMs = Math.max(slowestMs, performance.now() - before)
+    }
+    t.diagnostic(`${refused} of ${DAMAGES} refused, the slowest after ${Math.round(slowestMs)} ms`)
   })
 })
