@@ -10,6 +10,27 @@ import { KinesisDouble } from '../src/testing/kinesis/double.ts'
 const ROOT = join(import.meta.dirname, '..')
 const TSX = pathToFileURL(join(ROOT, 'node_modules/tsx/dist/esm/index.mjs')).href
 
+test('a sink of your own, as docs/sinks.md shows it, passes the checks of every sink', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-own-sink-'))
+  const page = await readFile(join(ROOT, 'docs', 'sinks.md'), 'utf8')
+  const code = /## A sink of your own[\s\S]*?^```ts\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? ''
+  const from = (path: string) => `'${pathToFileURL(join(ROOT, path)).href}'`
+  const source = code
+    .replace("'sluice/testing'", from('src/testing/index.ts'))
+    .replace("'sluice'", from('src/index.ts'))
+  await writeFile(join(folder, 'array.test.mts'), source)
+  const file = join(folder, 'array.test.mts')
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined }
+  const child = spawn(process.execPath, ['--import', TSX, '--test', '--test-reporter=tap', file], { env })
+  let output = ''
+  child.stdout.on('data', (text) => (output += text))
+  child.stderr.on('data', (text) => (output += text))
+  const exit = await new Promise((resolve) => child.once('close', resolve))
+  await rm(folder, { recursive: true, force: true })
+  assert.equal(exit, 0, output)
+  assert.match(output, /^# pass 12$/m)
+})
+
 /** Every code block of the README does what the README says. The AWS SDK's own variable points it at the double. */
 describe('README', () => {
   let readme: string

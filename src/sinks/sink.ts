@@ -21,7 +21,7 @@ export type Guarantee = 'exactly-once' | 'at-least-once' | 'none'
 /**
  * Where result rows go.
  *
- * Invariants, proven for every implementation by `test/conformance/sink.ts`:
+ * Invariants, proven for every implementation by `sinkChecks` of `sluice/testing`:
  * - K1 `write(n, rows)` twice with the same `n` has one effect, or `guarantee` says otherwise.
  * - K2 batches come in order; after a restart the last one may come again, none is skipped.
  * - K3 a failure is thrown, never swallowed; the batch is then not committed and comes again.

@@ -17,7 +17,7 @@ export interface Read {
 /**
  * A replayable stream of rows.
  *
- * Invariants, proven for every implementation by `test/conformance/source.ts`:
+ * Invariants, proven for every implementation by `sourceChecks` of `sluice/testing`:
  * - S1 `initial()` is called once in the life of a query, and its answer is stored before the first `read`.
  *   It must pin whatever would otherwise move ("latest" becomes a place, not a wish).
  * - S2 `read(from)` starts just after `from`; `batch.range.start` equals `from`.

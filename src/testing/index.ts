@@ -1,4 +1,5 @@
 export { MemoryStream } from '../sources/memory.ts'
+export type { Check } from './check.ts'
 export type { Credentials } from './kinesis/authorization.ts'
 export type { Call } from './kinesis/call-log.ts'
 export {
@@ -24,3 +25,5 @@ export type { StoredObject } from './s3/object-store.ts'
 export type { S3Operation } from './s3/request.ts'
 export type { S3ErrorCode } from './s3/service-error.ts'
 export { type SeededRandom, seededRandom } from './seeded-random.ts'
+export { type SinkUnderTest, sinkChecks } from './sink-checks.ts'
+export { type SourceUnderTest, sourceChecks } from './source-checks.ts'

@@ -1,0 +1,5 @@
+/** One test of a contract: `for (const { name, run } of sinkChecks(…)) test(name, run)`. It rejects when it fails. */
+export interface Check {
+  readonly name: string
+  run(): Promise<void>
+}
