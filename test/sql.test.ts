@@ -25,7 +25,6 @@ const isUpdating = process.env['SLUICE_UPDATE'] === '1'
 
 /** What streams cannot answer yet, and the reason that is given; a query that they learn has to leave this list. */
 const REFUSED: Readonly<Record<string, Refusal>> = {
-  q4: 'nested-aggregate',
   q6: 'window-function',
 }
 

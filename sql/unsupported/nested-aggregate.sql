@@ -1,2 +1,2 @@
 -- mode: update
-SELECT max(n) AS busiest FROM (SELECT page, count(*) AS n FROM clicks GROUP BY page)
+SELECT n, count(*) AS pages FROM (SELECT page, count(*) AS n FROM clicks GROUP BY page) GROUP BY n

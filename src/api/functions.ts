@@ -39,6 +39,24 @@ export function window(column: ColumnOrName, size: string, slide?: string, start
   return callFunction('window', ...parts.filter((part) => part !== undefined))
 }
 
+/** Windows of one length, side by side; as `window` without a slide. SQL: `tumble("at", '10 minutes')` */
+export function tumble(column: ColumnOrName, size: string, start?: string): Column {
+  return callFunction('tumble', columnOf(column), size, ...(start === undefined ? [] : [start]))
+}
+
+/** Windows of which one begins every slide, in Flink's order of arguments. SQL: `hop("at", '5 minutes', '10 minutes')` */
+export function hop(column: ColumnOrName, slide: string, size: string, start?: string): Column {
+  return callFunction('hop', columnOf(column), slide, size, ...(start === undefined ? [] : [start]))
+}
+
+/**
+ * Sessions: rows of the same other keys, each less than or just a gap after the one before. In `groupBy` the column is
+ * called `session_window`. SQL: `session_window("at", '5 minutes')`
+ */
+export function sessionWindow(column: ColumnOrName, gap: string): Column {
+  return callFunction('session_window', columnOf(column), gap)
+}
+
 /** The last moment of a window, for windows of windows. SQL: `window_time("w")` */
 export const windowTime = unary('window_time')
 

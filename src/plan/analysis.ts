@@ -2,7 +2,7 @@ import type { Schema } from '../batch.ts'
 import { type Connection, Database, quoted, type Row } from '../duckdb.ts'
 import { SluiceError } from '../errors.ts'
 import type { UserFunction } from '../user-functions.ts'
-import { type BaseTable, baseTable, isFunction, type Query } from './ast.ts'
+import { type BaseTable, baseTable, type Expression, isColumnRef, isFunction, type Query } from './ast.ts'
 import type { StreamInput } from './plan.ts'
 import { SqlText } from './sql.ts'
 import { walk } from './walk.ts'
@@ -36,6 +36,20 @@ export class Analysis {
   /** @throws SQL_INVALID when a name or a type does not fit */
   async describe(query: Query): Promise<Schema> {
     return this.#connection.describe(await this.sql.print(query))
+  }
+
+  /** A fixed length of time, in microseconds; undefined for months, whose length is not, and for what no constant says. */
+  async microseconds(interval: Expression): Promise<bigint | undefined> {
+    let isConstant = true
+    walk(interval, (node) => {
+      isConstant &&= !isColumnRef(node)
+      return undefined
+    })
+    if (!isConstant) return undefined
+    const [text] = await this.sql.printExpressions([interval])
+    const months = `datepart('year', i) * 12 + datepart('month', i)`
+    const select = `SELECT CASE WHEN ${months} = 0 THEN epoch_us(i) END FROM (SELECT CAST(${text} AS INTERVAL) AS i)`
+    return ((await this.#connection.value(select)) as bigint | null) ?? undefined
   }
 
   /** Lower-case names of all aggregate functions. */

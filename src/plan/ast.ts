@@ -268,6 +268,11 @@ export function rowNumber(partitions: readonly Expression[], orders: OrderModifi
   }
 }
 
+export function text(value: string): Expression {
+  const type = { id: 'VARCHAR', type_info: null }
+  return { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', value: { type, is_null: false, value } }
+}
+
 export function integer(value: number): Expression {
   const type = { id: 'INTEGER', type_info: null }
   return { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', value: { type, is_null: false, value } }

@@ -229,13 +229,13 @@ class Builder {
       if (plan.columns.length === 0 && !mentions(select, plan.name)) plan = plan.child
     }
     if (select.where_clause) plan = { kind: 'filter', child: plan, predicate: select.where_clause }
-    ;({ plan, select } = await expandHops(plan, select, this.#analysis.sql))
     if (isGrouped(select, this.#aggregates)) {
       if (select.qualify) throw refused('window-function')
       const columns = await describePlan(plan, this.#analysis)
       const grouped = await group(plan, select, columns, this.#aggregates, this.#analysis.sql)
       return this.#arranged(distinctRows(grouped.plan, select), grouped.select)
     }
+    ;({ plan, select } = await expandHops(plan, select, this.#analysis.sql))
     if (select.qualify) ({ plan, select } = topN(plan, select))
     refuseWindowCalls(select)
     const isIdentity = select.select_list.length === 1 && isBareStar(select.select_list[0] as Expression)

@@ -2,6 +2,7 @@ import { SluiceError } from '../errors.ts'
 import type { OutputMode } from '../output-mode.ts'
 import { eventTimeOf, eventTimes } from './event-time.ts'
 import { checkGroupsMode, checkGroupsShape } from './map-groups.ts'
+import { isOverResults, keepsItsGroups, resultsBelow } from './over-results.ts'
 import {
   type Aggregate,
   aggregatesOf,
@@ -129,9 +130,10 @@ export const REFUSALS = {
     instead: 'a recursion over a static table',
   },
   'nested-aggregate': {
-    what: 'a stateful operator over an aggregation whose groups no watermark closes, or in update or complete mode',
-    why: 'results of the inner one change, and the outer one would have to take rows back',
-    instead: 'windows under a watermark in append mode, or a second query over the sink of the first',
+    what: 'an operator over the changing results of an aggregation that would have to take rows back',
+    why: 'in append mode no row can be taken back, and in update mode no group that becomes empty',
+    instead:
+      'windows under a watermark in append mode, complete mode, or keys that are made of the keys below in update mode',
   },
   'union-above-aggregate': {
     what: 'a union or join above an aggregate on a stream',
@@ -183,10 +185,10 @@ export function checkOutputMode(plan: Plan, mode: OutputMode): void {
   for (const node of nodesOf(plan)) {
     if (node.kind === 'stream-join') checkJoin(node, mode)
     if (node.kind === 'aggregate') checkSession(node, mode)
-    if (node.kind === 'top-n' && mode !== 'update') throw refused('top-n-mode')
+    if (node.kind === 'top-n' && mode !== 'update' && !isComputedAnew(node, mode)) throw refused('top-n-mode')
     if (node.kind === 'arrange' && mode !== 'complete') throw refused('order-without-complete')
     if (isStateful(node) && mode !== 'append' && childrenOf(node).some(changesRows))
-      throw refused('nested-aggregate')
+      if (!isComputedAnew(node, mode)) throw refused('nested-aggregate')
   }
 }
 
@@ -209,6 +211,13 @@ function checkJoin(join: StreamJoin, mode: OutputMode): void {
   const keepsRight = join.type === 'RIGHT' || join.type === 'FULL'
   if (keepsLeft && bounds?.leastMs === undefined) throw refused('outer-join-unbounded')
   if (keepsRight && bounds?.mostMs === undefined) throw refused('outer-join-unbounded')
+}
+
+/** Whether an operator over changing results may be computed from all of them, whenever they change. */
+function isComputedAnew(node: Plan, mode: OutputMode): boolean {
+  if (mode === 'append' || !isOverResults(node)) return false
+  if (mode === 'complete') return true
+  return node.kind !== 'dedup' && resultsBelow(node)?.kind === 'aggregate' && keepsItsGroups(node)
 }
 
 /** Whether rows below may be handed on once more, changed. */

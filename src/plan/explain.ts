@@ -32,7 +32,8 @@ export function explainProgram(program: Program): string {
   }
   for (const operator of program.operators) {
     lines.push(`state   ${operator.name}: ${operator.keeps}`)
-    lines.push(...operator.run.map(lineOf), `save    ${operator.changed}`)
+    lines.push(...operator.run.map(lineOf))
+    if (operator.changed !== '') lines.push(`save    ${operator.changed}`)
   }
   lines.push(`emit    ${program.emit}`)
   lines.push(

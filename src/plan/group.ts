@@ -9,6 +9,7 @@ import {
   type SelectQuery,
 } from './ast.ts'
 import { refused } from './check.ts'
+import { expandHops, hasLooseHop } from './expand-hops.ts'
 import { GROUPING_SET, groupingSets, hasGroupingSets } from './grouping-sets.ts'
 import { nameOf } from './item-names.ts'
 import type { Plan } from './plan.ts'
@@ -53,6 +54,10 @@ export async function group(
     : { child: input, select: written, keys: keyExpressions }
   if (expanded.length > keyExpressions.length) keyExpressions.push(column(GROUPING_SET))
   const calls = distinctCalls([select.select_list, select.having, select.modifiers], aggregates)
+  if (hasLooseHop(expanded, calls)) {
+    const hops = await expandHops(input, written, sql)
+    return group(hops.plan, hops.select, columns, aggregates, sql)
+  }
   calls.forEach(refuseCall)
   const texts = await sql.printExpressions([...keyExpressions, ...calls])
   const names = unique(

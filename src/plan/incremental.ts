@@ -6,11 +6,13 @@ import type { Analysis } from './analysis.ts'
 import { baseTable, selectQuery, subqueryRef } from './ast.ts'
 import { analysisQuery } from './describe-plan.ts'
 import { aggregateOperator } from './operators/aggregate.ts'
+import { computedAnew } from './operators/computed-anew.ts'
 import { dedupOperator } from './operators/dedup.ts'
 import { mapGroupsOperator } from './operators/map-groups.ts'
-import type { Operator, OperatorContext } from './operators/operator.ts'
+import { changedOf, type HandsOn, type Operator, type OperatorContext } from './operators/operator.ts'
 import { joinOperators } from './operators/stream-join.ts'
 import { topNOperator } from './operators/top-n.ts'
+import { isOverResults } from './over-results.ts'
 import { type PayloadStage, payloadStage } from './payload-stage.ts'
 import {
   inputsOf,
@@ -84,31 +86,35 @@ export async function incremental(
   })
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))
   const names = namesOf(plan)
-  const print = (node: Plan, isWhole = true) =>
+  const printOver = (node: Plan, nameOf: (stored: Watermark | Stateful) => string | undefined) =>
     analysis.sql.print(
       toQuery(node, {
         stream: (input) => tableOf.get(input) ?? baseTable(input.description),
         stored: (stored) => {
-          const name = isWhole || stored !== node ? names.get(stored) : undefined
+          const name = nameOf(stored)
           return name === undefined ? undefined : baseTable(name)
         },
       }),
     )
+  const print = (node: Plan) => printOver(node, (stored) => names.get(stored))
+  const printInPlace = (node: Plan) =>
+    printOver(node, (stored) => (stored === node ? undefined : names.get(stored)))
+  const printChanged = (node: Plan) => printOver(node, (stored) => changedOf(names.get(stored) as string))
   const watermarks = await Promise.all(
     watermarksOf(plan).map(async (node) =>
-      watermarkStage(node, names.get(node) as string, await print(node, false)),
+      watermarkStage(node, names.get(node) as string, await printInPlace(node)),
     ),
   )
   const operators = (
     await Promise.all(
       statefulOf(plan).map((node) => {
-        // Only the topmost operator may hand on groups that will change again.
-        const ownMode = isBelowAnother(node, plan) ? 'append' : mode
         const context = {
           name: names.get(node) as string,
-          mode: ownMode,
+          mode: handsOn(node, plan, mode),
           analysis,
-          print: (below: Plan) => print(below, true),
+          print,
+          printInPlace,
+          printChanged,
         }
         return operatorsOf(node, context)
       }),
@@ -134,6 +140,7 @@ export async function incremental(
 }
 
 async function operatorsOf(node: Stateful, context: OperatorContext): Promise<readonly Operator[]> {
+  if (context.mode !== 'append' && isOverResults(node)) return [await computedAnew(node, context)]
   switch (node.kind) {
     case 'aggregate':
       return [await aggregateOperator(node, context)]
@@ -162,6 +169,13 @@ function holdsBack(node: Stateful, mode: OutputMode): boolean {
   if (node.kind === 'map-groups') return node.mapping.timeout === 'eventTime'
   const isOuter = node.kind === 'stream-join' && node.type !== 'INNER' && node.type !== 'SEMI'
   return mode === 'append' && (node.kind === 'aggregate' || isOuter)
+}
+
+/** Only what is computed anew from it may read groups that will change again; other operators want final rows. */
+function handsOn(node: Stateful, plan: Plan, mode: OutputMode): HandsOn {
+  if (!isBelowAnother(node, plan)) return mode
+  if (mode === 'append' || (node.kind !== 'aggregate' && !isOverResults(node))) return 'append'
+  return mode === 'complete' ? 'complete' : 'all-and-changed'
 }
 
 function isBelowAnother(node: Stateful, plan: Plan): boolean {

@@ -13,6 +13,7 @@ import {
   subqueryRef,
   type TableRef,
 } from './ast.ts'
+import { fannedOut } from './expand-hops.ts'
 import type { Plan, Stateful, StreamInput, StreamJoin, TopN, Union, Watermark } from './plan.ts'
 import { oneWindowEach } from './rules/event-time-windows.ts'
 import { LEFT, RIGHT } from './time-bounds.ts'
@@ -87,10 +88,11 @@ function blockOf(plan: Plan, tables: Tables): Block {
     case 'aggregate': {
       const table = tables.stored?.(plan)
       if (table) return plain(table)
-      const keys = plan.keys.map((key) => named(oneWindowEach(key.expression), key.name))
+      const { child, keys: expanded } = fannedOut(plan)
+      const keys = expanded.map((key) => named(oneWindowEach(key.expression), key.name))
       const calls = plan.calls.map(({ name, call }) => named(call, name))
-      const group = plan.keys.map((key) => named(oneWindowEach(key.expression), ''))
-      return { ...open(blockOf(plan.child, tables)), items: [...keys, ...calls], group }
+      const group = expanded.map((key) => named(oneWindowEach(key.expression), ''))
+      return { ...open(blockOf(child, tables)), items: [...keys, ...calls], group }
     }
     case 'arrange': {
       const block = blockOf(plan.child, tables)

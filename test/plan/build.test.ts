@@ -2,7 +2,23 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Column } from '../../src/api/column.ts'
 import type { DataFrame } from '../../src/api/dataframe.ts'
-import { avg, col, count, expr, grouping, lit, max, min, sum, when } from '../../src/api/functions.ts'
+import {
+  avg,
+  col,
+  count,
+  expr,
+  grouping,
+  hop,
+  lit,
+  max,
+  min,
+  sessionWindow,
+  sum,
+  tumble,
+  when,
+  window,
+  windowTime,
+} from '../../src/api/functions.ts'
 import { Session } from '../../src/api/session.ts'
 import { hasCode } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -72,6 +88,41 @@ describe('a query in SQL and as a DataFrame', () => {
       'aggregation by a name of the select list',
       'SELECT lower(page) AS p, count(*) AS n FROM clicks GROUP BY p',
       () => clicks.groupBy(expr('lower(page)').as('p')).agg(count().as('n')),
+    ],
+    [
+      'tumbling windows',
+      "SELECT tumble(at, '1 minute') AS window, count(*) AS n FROM clicks GROUP BY 1",
+      () => clicks.groupBy(tumble('at', '1 minute').as('window')).agg(count().as('n')),
+    ],
+    [
+      'hopping windows in two orders of arguments',
+      "SELECT hop(at, '5 seconds', '1 minute', '2 seconds') AS w, count(*) AS n FROM clicks GROUP BY w",
+      () => clicks.groupBy(window('at', '1 minute', '5 seconds', '2 seconds').as('w')).agg(count().as('n')),
+    ],
+    [
+      'hopping windows',
+      "SELECT window(at, '1 minute', '5 seconds') AS w, count(*) AS n FROM clicks GROUP BY w",
+      () => clicks.groupBy(hop('at', '5 seconds', '1 minute').as('w')).agg(count().as('n')),
+    ],
+    [
+      'the fields of a window',
+      "SELECT window(at, '1 minute').start AS s, count(*) AS n FROM clicks GROUP BY s",
+      () => clicks.groupBy(expr("window(at, '1 minute').start").as('s')).agg(count().as('n')),
+    ],
+    [
+      'sessions',
+      "SELECT session_window(at, '5 seconds') AS s, page, count(*) AS n FROM clicks GROUP BY s, page",
+      () => clicks.groupBy(sessionWindow('at', '5 seconds').as('s'), 'page').agg(count().as('n')),
+    ],
+    [
+      'windows of windows',
+      "SELECT tumble(window_time(w), '1 hour') AS h, sum(n) AS n FROM (SELECT tumble(at, '1 minute') AS w, count(*) AS n FROM clicks GROUP BY w) GROUP BY h",
+      () =>
+        clicks
+          .groupBy(tumble('at', '1 minute').as('w'))
+          .agg(count().as('n'))
+          .groupBy(tumble(windowTime('w'), '1 hour').as('h'))
+          .agg(sum('n').as('n')),
     ],
     [
       'rollup',

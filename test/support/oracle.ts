@@ -36,7 +36,7 @@ export interface Case {
   readonly number?: string
 }
 
-const CRASH = new Error('crash on purpose')
+export const CRASH = new Error('crash on purpose')
 
 /**
  * Runs a case in random batch cuts with crashes and restarts in between, and compares what its sink holds in the
@@ -68,7 +68,7 @@ export async function checkAgainstBatch(
     const late = await lateNumbers(each, directory)
     const rows = each.rows.filter((row) => !late.has(row[each.number ?? '']))
     const expected = await batchAnswer({ ...each, rows })
-    const got = finalRows(each, written)
+    const got = lastRows(each, written)
     const { digits } = each
     assert.deepEqual(multiset(got, digits), multiset(expected, digits), `${each.mode}: ${each.sql}`)
     return { batches: written.size, crashes, late: late.size }
@@ -119,7 +119,11 @@ async function runOnce(
   }
 }
 
-function finalRows(each: Case, written: ReadonlyMap<number, readonly Row[]>): Row[] {
+/** What a sink holds in the end: all rows in append mode, the last of each key in update mode, the last batch in complete mode. */
+export function lastRows(
+  each: Pick<Case, 'mode' | 'key'>,
+  written: ReadonlyMap<number, readonly Row[]>,
+): Row[] {
   const batches = [...written].sort(([a], [b]) => a - b).map(([, rows]) => rows)
   if (each.mode === 'append') return batches.flat()
   if (each.mode === 'complete') return [...(batches.at(-1) ?? [])]
@@ -176,6 +180,6 @@ export function textOf(value: unknown, digits?: number): string {
   })
 }
 
-function causes(error: unknown): unknown[] {
+export function causes(error: unknown): unknown[] {
   return error instanceof Error ? [error, ...causes(error.cause)] : []
 }

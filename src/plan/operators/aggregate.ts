@@ -1,16 +1,25 @@
 import { quoted } from '../../duckdb.ts'
 import { call, type Expression, named, star } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
+import { fannedOut } from '../expand-hops.ts'
 import { type MergeableCall, mergeable } from '../mergeable.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { isSession } from '../rules/event-time-windows.ts'
 import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
-import { loadLatest, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
+import {
+  handOn,
+  isForgetting,
+  loadLatest,
+  type Operator,
+  type OperatorContext,
+  ROWS,
+  sameKey,
+  storable,
+  WATERMARK,
+} from './operator.ts'
+import { panesOf, panesOperator } from './panes.ts'
 import { retained } from './retained.ts'
 import { sessionOperator } from './session.ts'
-
-/** Rows that a group of the batch stands for, to count those that come too late. */
-const ROWS = 'rows of the batch'
 
 /**
  * Groups over the whole stream.
@@ -19,12 +28,15 @@ const ROWS = 'rows of the batch'
  * in complete mode, all of S'; in update mode the groups of D; in append mode the groups whose window the watermark
  * has passed, which are then forgotten. Groups behind the watermark of the batch before are dropped from D and counted.
  */
-export async function aggregateOperator(aggregate: Aggregate, context: OperatorContext): Promise<Operator> {
+export async function aggregateOperator(given: Aggregate, context: OperatorContext): Promise<Operator> {
+  const { name, mode, analysis, print } = context
+  const aggregate = fannedOut(given)
   if (aggregate.keys.some(({ expression }) => isSession(expression)))
     return sessionOperator(aggregate, context)
   const calls = await mergeableCalls(aggregate, context)
   if (!calls) return retained(aggregate, context)
-  const { name, mode, analysis, print } = context
+  const panes = await panesOf(given, calls, analysis)
+  if (panes) return panesOperator(given, calls, panes, context)
   const over = eventKeyEnd(aggregate)
   const keys = aggregate.keys.map((key) => key.name)
   const partial: Plan = {
@@ -48,26 +60,26 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
   const updates = calls
     .flatMap((each) => each.state)
     .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
-  const handedOn = {
-    append: `${state} WHERE ${over} <= ${WATERMARK}`,
-    update: quoted(touched),
-    complete: state,
-  }[mode]
+  const forgets = over !== undefined && isForgetting(mode)
   const dropLate = [
-    `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE ${isLate(over)}`,
-    `DELETE FROM ${delta} WHERE ${isLate(over)}`,
+    `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE ${isLate(over, mode)}`,
+    `DELETE FROM ${delta} WHERE ${isLate(over, mode)}`,
   ]
   return {
     name,
     keeps: over
-      ? `one row a group of ${texts.join(', ')}; ${mode === 'complete' ? 'forgets nothing in complete mode' : `forgets a group when the watermark passes ${over}`}`
+      ? `one row a group of ${texts.join(', ')}; ${forgets ? `forgets a group when the watermark passes ${over}` : 'forgets nothing, since all results are asked for'}`
       : `one row a group${texts.length > 0 ? ` of ${texts.join(', ')}` : ''}; forgets nothing: no key is bounded by a watermark`,
     state,
     prepare: [
       `CREATE TEMP TABLE ${delta} AS ${select} LIMIT 0`,
       `CREATE TEMP TABLE ${state} AS SELECT ${columns} FROM ${delta} LIMIT 0`,
       `CREATE TEMP TABLE ${quoted(touched)} AS FROM ${state}`,
-      `CREATE TEMP VIEW ${quoted(name)} AS SELECT ${results} FROM ${handedOn}`,
+      ...handOn('VIEW', name, mode, {
+        append: `SELECT ${results} FROM ${state} WHERE ${over} <= ${WATERMARK}`,
+        update: `SELECT ${results} FROM ${quoted(touched)}`,
+        complete: `SELECT ${results} FROM ${state}`,
+      }),
     ],
     run: [
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
@@ -81,7 +93,7 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
         into: touched,
       },
     ],
-    evict: over && mode !== 'complete' ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
+    evict: forgets ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
     late: await lateForGroups(aggregate, `SELECT n FROM ${late}`, context),
     changed: `SELECT ${storable(types)} FROM ${quoted(touched)}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
@@ -91,7 +103,7 @@ export async function aggregateOperator(aggregate: Aggregate, context: OperatorC
       kind: 'aggregate',
       keys: texts.map((text, i) => ({ expression: text, type: types[i]!.type })),
       state: types.slice(keys.length).map(({ name: column, type }) => ({ column, type })),
-      forgets: over && mode !== 'complete' ? 'groups behind the watermark' : 'nothing',
+      forgets: forgets ? 'groups behind the watermark' : 'nothing',
     },
   }
 }

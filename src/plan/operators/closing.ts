@@ -3,7 +3,7 @@ import type { Expression } from '../ast.ts'
 import { type EventTime, eventTimeOf, eventTimes } from '../event-time.ts'
 import type { Aggregate } from '../plan.ts'
 import { type LateRows, lateRows } from './late-rows.ts'
-import { LATE_BEFORE, type OperatorContext } from './operator.ts'
+import { type HandsOn, isForgetting, LATE_BEFORE, type OperatorContext } from './operator.ts'
 
 /** The key of a group that says when it can change no more: a window under a watermark, or an event time. */
 interface EventKey {
@@ -35,13 +35,17 @@ export async function lateForGroups(
 ): Promise<LateRows | undefined> {
   const key = eventKey(aggregate)
   if (!key) return undefined
-  const late = (value: string) => isLate(closing(value, key.time))
+  const late = (value: string) => isLate(closing(value, key.time), context.mode)
   return lateRows(count, aggregate.child, key.expression, late, context)
 }
 
 /** SQL for the moment at which the watermark closes an event time, given the SQL for its value. */
 export function closing(value: string, { kind, lagMs }: EventTime): string {
-  const end = kind === 'window' ? `${value}."end"` : value
+  return closingAt(kind === 'window' ? `${value}."end"` : value, lagMs)
+}
+
+/** The same, given the SQL for its end. */
+export function closingAt(end: string, lagMs: number): string {
   return lagMs > 0 ? `(${end} + INTERVAL ${lagMs} MILLISECOND)` : end
 }
 
@@ -50,7 +54,10 @@ export function isBehind(end: string | undefined): string {
   return `coalesce(${end} <= ${LATE_BEFORE}, false)`
 }
 
-/** A row without event time belongs to no window, as in Spark, and counts as late. */
-export function isLate(end: string | undefined): string {
-  return `${end} IS NULL OR ${isBehind(end)}`
+/**
+ * A row without event time belongs to no window, as in Spark, and counts as late. Where all results are asked for, no
+ * window is ever finished, and no other row late for it.
+ */
+export function isLate(end: string | undefined, mode: HandsOn): string {
+  return isForgetting(mode) ? `${end} IS NULL OR ${isBehind(end)}` : `${end} IS NULL`
 }

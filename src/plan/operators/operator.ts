@@ -36,7 +36,7 @@ export interface Operator {
   readonly late: LateRows | undefined
   /** The batch time after which it wants to run though no rows come, epoch milliseconds, if it ever does. */
   readonly due?: string | undefined
-  /** The state rows that this batch brought or changed, in types that Parquet holds. */
+  /** The state rows that this batch brought or changed, in types that Parquet holds. Empty for an operator without state. */
   readonly changed: string
   /** All state rows, likewise. */
   readonly snapshot: string
@@ -48,14 +48,49 @@ export interface Operator {
   readonly identity: Json
 }
 
+/**
+ * What an operator hands on in a batch: rows that are final, rows that changed, or all; or all, and those that changed
+ * beside them, to an operator that is computed anew from them.
+ */
+export type HandsOn = OutputMode | 'all-and-changed'
+
 /** What operators are made from. */
 export interface OperatorContext {
   readonly name: string
-  readonly mode: OutputMode
+  readonly mode: HandsOn
   readonly analysis: Analysis
   /** A plan below the operator as SQL over the tables of the running query. */
   print(plan: Plan): Promise<string>
+  /** The operator's own node over the rows below it, as plain DuckDB would compute it. */
+  printInPlace(node: Plan): Promise<string>
+  /** As `print`, over those results of the operator below that the batch changed. */
+  printChanged(plan: Plan): Promise<string>
 }
+
+/** The relation beside `name` that holds the results which the batch changed. */
+export const changedOf = (name: string): string => `${name}_changed`
+
+/** Statements that leave what an operator hands on, given as queries: tables of every batch, or views made once. */
+export function handOn(
+  kind: 'TABLE' | 'VIEW',
+  name: string,
+  mode: HandsOn,
+  queries: Readonly<Record<OutputMode, string>>,
+): string[] {
+  const leave = (relation: string, query: string) =>
+    `CREATE OR REPLACE TEMP ${kind} ${quoted(relation)} AS ${query}`
+  return mode === 'all-and-changed'
+    ? [leave(name, queries.complete), leave(changedOf(name), queries.update)]
+    : [leave(name, queries[mode])]
+}
+
+/** Whether results that the watermark has passed may be forgotten: nobody asks for all of them. */
+export function isForgetting(mode: HandsOn): boolean {
+  return mode === 'append' || mode === 'update'
+}
+
+/** Rows that a group of the batch stands for, to count those that come too late. */
+export const ROWS = 'rows of the batch'
 
 /** The watermark of the batch that runs, as a TIMESTAMP; NULL before there is one. */
 export const WATERMARK = "getvariable('watermark')"

@@ -4,7 +4,16 @@ import { describePlan } from '../describe-plan.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { argumentsOf, callItems } from './arguments.ts'
 import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
-import { loadAll, type Operator, type OperatorContext, sameKey, storable, WATERMARK } from './operator.ts'
+import {
+  handOn,
+  isForgetting,
+  loadAll,
+  type Operator,
+  type OperatorContext,
+  sameKey,
+  storable,
+  WATERMARK,
+} from './operator.ts'
 
 /**
  * Groups by an aggregate whose state cannot be merged (distinct counts, quantiles, lists, anything ordered): the
@@ -29,14 +38,12 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
   const columns = types.map((field) => quoted(field.name)).join(', ')
   const touched = `${state} AS s SEMI JOIN ${delta} AS d ON ${sameKey(keys, 's', 'd')}`
-  const handedOn = { append: `${state} WHERE ${over} <= ${WATERMARK}`, update: touched, complete: state }[
-    mode
-  ]
+  const forgets = over !== undefined && isForgetting(mode)
   const results = [...keys.map(quoted), ...(await callItems(calls, analysis.sql))].join(', ')
   const groups = keys.length > 0 ? ` GROUP BY ${keys.map(quoted).join(', ')}` : ''
   return {
     name,
-    keeps: `the arguments of its calls, one row an input row, since they cannot be merged; ${over ? `forgets a group when the watermark passes ${over}` : 'forgets nothing: no key is bounded by a watermark'}`,
+    keeps: `the arguments of its calls, one row an input row, since they cannot be merged; ${forgets ? `forgets a group when the watermark passes ${over}` : over ? 'forgets nothing, since all results are asked for' : 'forgets nothing: no key is bounded by a watermark'}`,
     state,
     prepare: [
       `CREATE TEMP TABLE ${delta} AS ${select} LIMIT 0`,
@@ -47,14 +54,18 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(over
         ? [
-            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLate(over)}`,
-            `DELETE FROM ${delta} WHERE ${isLate(over)}`,
+            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLate(over, mode)}`,
+            `DELETE FROM ${delta} WHERE ${isLate(over, mode)}`,
           ]
         : []),
       `INSERT INTO ${state} SELECT ${columns} FROM ${delta}`,
-      `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${handedOn}${groups}`,
+      ...handOn('TABLE', name, mode, {
+        append: `SELECT ${results} FROM ${state} WHERE ${over} <= ${WATERMARK}${groups}`,
+        update: `SELECT ${results} FROM ${touched}${groups}`,
+        complete: `SELECT ${results} FROM ${state}${groups}`,
+      }),
     ],
-    evict: over && mode !== 'complete' ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
+    evict: forgets ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
     late: await lateForGroups(aggregate, `SELECT n FROM ${late}`, context),
     changed: `SELECT ${storable(types)} FROM ${delta}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
@@ -64,7 +75,7 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
       kind: 'retained aggregate',
       keys: texts.map((text, i) => ({ expression: text, type: types[i]!.type })),
       arguments: argumentTexts.map((text, i) => ({ expression: text, type: types[keys.length + i]!.type })),
-      forgets: over && mode !== 'complete' ? 'groups behind the watermark' : 'nothing',
+      forgets: forgets ? 'groups behind the watermark' : 'nothing',
     },
   }
 }

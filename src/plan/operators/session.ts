@@ -48,7 +48,7 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
   const closed = mode === 'append' ? ` HAVING max(${t}) + ${gap} <= ${WATERMARK}` : ''
   const sessions = `SELECT ${results} FROM (${numbered}) GROUP BY ${groups}`
   const ended = `SELECT id FROM (SELECT id, max(${t}) OVER (PARTITION BY ${groups}) + ${gap} AS last FROM (${numbered})) WHERE last <= ${WATERMARK}`
-  const isLateRow = (moment: string) => isLate(`${moment} + ${gap}`)
+  const isLateRow = (moment: string) => isLate(`${moment} + ${gap}`, mode)
   return {
     name,
     keeps: `the rows of open sessions; ${mode === 'append' ? 'forgets a session when the watermark passes its end' : 'forgets nothing in complete mode'}`,

@@ -1,4 +1,4 @@
-import { call, type Expression, isColumnRef, isFunction } from '../ast.ts'
+import { call, type Expression, isColumnRef, isFunction, text } from '../ast.ts'
 import { rewrite } from '../walk.ts'
 
 /** The DuckDB variable that holds the time of the running batch; logged, so that a replay sees the same. */
@@ -23,9 +23,4 @@ export function batchTime<T>(tree: T): T {
 function keywordOf(node: Expression): string | undefined {
   const name = isColumnRef(node) && node.column_names.length === 1 ? node.column_names[0] : undefined
   return name?.toLowerCase() === 'current_timestamp' ? name : undefined
-}
-
-function text(value: string): Expression {
-  const type = { id: 'VARCHAR', type_info: null }
-  return { class: 'CONSTANT', type: 'VALUE_CONSTANT', alias: '', value: { type, is_null: false, value } }
 }
