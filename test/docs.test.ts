@@ -8,7 +8,7 @@ import { PAYLOAD_OPTIONS } from '../src/plan/payload.ts'
 import { FILE_S3_OPTIONS } from '../src/sinks/file/options.ts'
 import { foreachFormat } from '../src/sinks/foreach.ts'
 import { foreachBatchFormat } from '../src/sinks/foreach-batch.ts'
-import { SINKS } from '../src/sinks/index.ts'
+import { SINKS, sinkFormats } from '../src/sinks/index.ts'
 import { KINESIS_OPTIONS } from '../src/sources/kinesis/option-table.ts'
 import { NEXMARK_OPTIONS } from '../src/sources/nexmark/options.ts'
 import { RATE_OPTIONS } from '../src/sources/rate.ts'
@@ -40,7 +40,7 @@ test('docs/sinks.md lists every sink, its modes, its guarantee and its options',
   const text = page('sinks.md')
   const formats = [
     ...Object.values(SINKS),
-    foreachBatchFormat(() => undefined),
+    foreachBatchFormat(() => undefined, sinkFormats()),
     foreachFormat({ process: () => undefined }),
   ]
   const rows = formats.map(

@@ -146,7 +146,7 @@ export class DataStreamWriter {
    * Calls a function with the rows of every batch. After a crash a batch may come twice, with the same `batchId`.
    */
   foreachBatch(write: ForeachBatch): DataStreamWriter {
-    return this.#with({ format: foreachBatchFormat(write) })
+    return this.#with({ format: foreachBatchFormat(write, this.#context.sinks) })
   }
 
   /** Calls a writer with the rows of every batch, one by one. After a crash a batch may come twice, with the same `batchId`. */

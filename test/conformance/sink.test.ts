@@ -14,6 +14,7 @@ import { fileFormat } from '../../src/sinks/file/format.ts'
 import { foreachFormat } from '../../src/sinks/foreach.ts'
 import { foreachBatchFormat } from '../../src/sinks/foreach-batch.ts'
 import { httpFormat } from '../../src/sinks/http/format.ts'
+import { sinkFormats } from '../../src/sinks/index.ts'
 import { kinesisFormat } from '../../src/sinks/kinesis/format.ts'
 import { memoryFormat } from '../../src/sinks/memory.ts'
 import { noopFormat } from '../../src/sinks/noop.ts'
@@ -35,7 +36,7 @@ sinkConformance('noop', () => ({ format: noopFormat, ignoresRows: true }))
 sinkConformance('foreachBatch', () => {
   const rows: Row[] = []
   return {
-    format: foreachBatchFormat(async (batch) => void rows.push(...(await batch.toObjects()))),
+    format: foreachBatchFormat(async (batch) => void rows.push(...(await batch.toObjects())), sinkFormats()),
     contents: async () => rows,
   }
 })

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Session } from '../../src/api/session.ts'
 import { Relation, type Row } from '../../src/duckdb.ts'
 import { hasCode } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import type { BatchRows } from '../../src/sinks/foreach-batch.ts'
-import { foreachBatchFormat } from '../../src/sinks/foreach-batch.ts'
+import { type ForeachBatch, foreachBatchFormat } from '../../src/sinks/foreach-batch.ts'
+import { sinkFormats } from '../../src/sinks/index.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
 import { Bench } from '../conformance/sink.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+const foreachBatch = (write: ForeachBatch) => foreachBatchFormat(write, sinkFormats())
 
 test('the rows come as Arrow and as objects', async () => {
   const bench = await Bench.open()
   const seen: unknown[] = []
-  const format = foreachBatchFormat(async (batch, batchId) => {
+  const format = foreachBatch(async (batch, batchId) => {
     const table = await batch.toArrow()
     assert.equal(await batch.toArrow(), table)
     seen.push(batchId, batch.rows, batch.schema, table.getChild('s')?.toJSON(), await batch.toObjects())
@@ -38,7 +43,7 @@ test('the rows come as Arrow and as objects', async () => {
 test('rows asked for too late are refused, also those that were read before', async () => {
   const bench = await Bench.open()
   const kept: BatchRows[] = []
-  const format = foreachBatchFormat(async (batch, batchId) => {
+  const format = foreachBatch(async (batch, batchId) => {
     kept.push(batch)
     if (batchId === 1) await batch.toObjects()
     if (batchId === 2) throw new Error('refused by the database')
@@ -58,7 +63,7 @@ test('rows asked for too late are refused, also those that were read before', as
 test('a read that was begun and not awaited gives the rows of its own batch', async () => {
   const bench = await Bench.open()
   const reads: Promise<Row[]>[] = []
-  const format = foreachBatchFormat((batch) => {
+  const format = foreachBatch((batch) => {
     // Both at once: a connection runs one statement at a time.
     reads.push(batch.toArrow().then((table) => table.toArray().map((row) => ({ i: row?.['i'] }))))
     reads.push(batch.toObjects())
@@ -73,7 +78,7 @@ test('a read that was begun and not awaited gives the rows of its own batch', as
 test('a read that fails does not stand in the way of the next', async () => {
   const bench = await Bench.open()
   const reads: PromiseSettledResult<unknown>[] = []
-  const format = foreachBatchFormat(async (batch) => {
+  const format = foreachBatch(async (batch) => {
     reads.push(...(await Promise.allSettled([batch.toArrow(), batch.toObjects()])))
   })
   const sink = await bench.open(format, 'SELECT 1 AS i', 'append')
@@ -108,4 +113,71 @@ test('what the function throws ends the query, names the batch and is the cause'
     return true
   })
   await session.close()
+})
+
+test('one batch goes to several sinks, to each of them once, whatever crashes between them', async () => {
+  const [files, file] = [join(temporaryDirectory(), 'out'), join(temporaryDirectory(), 'x.duckdb')]
+  const checkpointLocation = temporaryDirectory()
+  const words = new MemoryStream({ word: 'VARCHAR' })
+  let crash = true
+  const run = async () => {
+    const session = await Session.create({ log: silentLogger })
+    const query = await session.readStream
+      .format(words)
+      .load()
+      .groupBy('word')
+      .count()
+      .writeStream.outputMode('update')
+      .trigger({ availableNow: true })
+      .option('checkpointLocation', checkpointLocation)
+      .foreachBatch(async (batch) => {
+        await batch.write('parquet', { path: files }, 'append')
+        if (crash) throw new Error('the power went off')
+        await batch.write('duckdb', { table: 'counts', path: file, key: 'word' })
+      })
+      .start()
+    await query.awaitTermination().catch(() => undefined)
+    await session.close()
+    return query.exception
+  }
+  words.add({ word: 'a' }, { word: 'b' })
+  assert.ok(await run())
+  crash = false
+  assert.equal(await run(), undefined)
+  words.add({ word: 'a' })
+  assert.equal(await run(), undefined)
+  const bench = await Bench.open()
+  const changes = await bench.connection.rows(
+    `SELECT word, count FROM read_parquet('${files}/**/*.parquet') ORDER BY word, count`,
+  )
+  assert.deepEqual(changes, [
+    { word: 'a', count: 1n },
+    { word: 'a', count: 2n },
+    { word: 'b', count: 1n },
+  ])
+  await bench.connection.run(`ATTACH '${file}' AS f (READ_ONLY)`)
+  assert.deepEqual(await bench.connection.rows('FROM f.counts ORDER BY word'), [
+    { word: 'a', count: 2n },
+    { word: 'b', count: 1n },
+  ])
+  bench.close()
+})
+
+test('a sink that a batch cannot be written to fails it, with the code of the sink', async () => {
+  const bench = await Bench.open()
+  const wrong: [Parameters<BatchRows['write']>, string][] = [
+    [['parqet', {}], 'FORMAT_UNKNOWN'],
+    [['parquet', { path: '/x' }, 'update'], 'SINK_MODE'],
+    [['parquet', { pth: '/x' }], 'OPTION_UNKNOWN'],
+  ]
+  for (const [call, code] of wrong) {
+    const sink = await bench.open(
+      foreachBatch((batch) => batch.write(...call)),
+      'SELECT 1 AS i',
+      'append',
+    )
+    await assert.rejects(bench.write(sink, 0, 'SELECT 1 AS i'), { code })
+    await sink.close()
+  }
+  bench.close()
 })
