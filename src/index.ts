@@ -1,39 +1,6 @@
 export { Column, type Operand } from './api/column.ts'
 export { DataFrame, type JoinKind } from './api/dataframe.ts'
-export {
-  abs,
-  avg,
-  CaseColumn,
-  type ColumnOrName,
-  callFunction,
-  callUdf,
-  coalesce,
-  col,
-  concat,
-  count,
-  currentTimestamp,
-  explode,
-  expr,
-  grouping,
-  hop,
-  length,
-  lit,
-  lower,
-  max,
-  mean,
-  min,
-  regexpReplace,
-  sessionWindow,
-  split,
-  struct,
-  sum,
-  trim,
-  tumble,
-  upper,
-  when,
-  window,
-  windowTime,
-} from './api/functions.ts'
+export * from './api/functions.ts'
 export { GroupedData } from './api/grouped-data.ts'
 export {
   type Fields,

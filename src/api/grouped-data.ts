@@ -1,7 +1,7 @@
 import { INPUT } from '../plan/draft.ts'
 import { type Column, itemOf } from './column.ts'
 import type { DataFrame } from './dataframe.ts'
-import { count } from './functions.ts'
+import { count } from './functions/aggregate.ts'
 
 /** The groups of `groupBy`, `rollup` or `cube`, waiting for their aggregates. */
 export class GroupedData {

@@ -2,7 +2,7 @@ import { SluiceError } from '../errors.ts'
 import { isAsync } from '../user-code.ts'
 import type { UserFunctions } from '../user-functions.ts'
 import type { Column } from './column.ts'
-import { type ColumnOrName, callUdf } from './functions.ts'
+import { type ColumnOrName, callUdf } from './functions/column-name.ts'
 
 /** What DuckDB has to know of a function. */
 export interface UdfOptions {

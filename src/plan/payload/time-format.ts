@@ -20,11 +20,11 @@ export function timeFormats(options: {
   const { dateFormat, timestampFormat } = options
   const isEpoch = timestampFormat === 'epoch_seconds' || timestampFormat === 'epoch_millis'
   return {
-    date: dateFormat === undefined ? undefined : patterns('dateFormat', dateFormat),
+    date: dateFormat === undefined ? undefined : strptimePatterns('the payload', 'dateFormat', dateFormat),
     timestamp:
       timestampFormat === undefined || isEpoch
         ? timestampFormat
-        : patterns('timestampFormat', timestampFormat),
+        : strptimePatterns('the payload', 'timestampFormat', timestampFormat),
   }
 }
 
@@ -67,9 +67,14 @@ const CONVERSIONS: Readonly<Record<string, readonly string[]>> = {
 const STRPTIME = /^(?:[^%]|%-?[%aAbBdmyYHIpMSfgnzZjw])*$/
 const JAVA_PIECE = /(?<quoted>'(?:[^']|'')*')|(?<letters>([A-Za-z])\3*)|(?<other>[^A-Za-z'])/gy
 
-function patterns(option: string, format: string): readonly string[] {
+/**
+ * Patterns of `strptime` that together read what one of Java's does; one with `%` is of `strptime` already.
+ *
+ * @throws OPTION_INVALID
+ */
+export function strptimePatterns(owner: string, option: string, format: string): readonly string[] {
   const refuse = (expected: string): never => {
-    throw new SluiceError('OPTION_INVALID', { owner: 'the payload', option, value: format, expected })
+    throw new SluiceError('OPTION_INVALID', { owner, option, value: format, expected })
   }
   if (format === '') return refuse('a pattern')
   if (format.includes('%')) {
