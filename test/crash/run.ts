@@ -93,7 +93,9 @@ async function play(scene: Scene, name: string, stretch: Stretch): Promise<Row> 
   let [killed, done, failed] = [0, 0, 0]
   await inParallel(paths, workers, async (points) => {
     try {
-      killed += await killAt(stretch, points)
+      // Two steps: another worker adds to the sum while this one waits.
+      const count = await killAt(stretch, points)
+      killed += count
     } catch (error) {
       failed++
       failures.push(`${title}: ${error instanceof Error ? error.message : String(error)}`)
