@@ -29,6 +29,24 @@ export const QUERY_OPTIONS = {
     default: '100',
     doc: 'batches of the checkpoint that are kept to go back to',
   },
+  maxAttempts: {
+    kind: 'count',
+    min: 1,
+    default: '1',
+    doc: 'tries of one batch, the first among them, before the query stops with what went wrong; only failures that may pass count as worth another',
+  },
+  retryDelay: {
+    kind: 'duration',
+    min: 1,
+    default: '1s',
+    doc: 'before the second try a random wait up to this; it doubles with each further failure',
+  },
+  maxRetryDelay: {
+    kind: 'duration',
+    min: 1,
+    default: '1m',
+    doc: 'no wait between two tries is longer',
+  },
   maxDeltasPerSnapshot: {
     kind: 'count',
     min: 1,
@@ -187,6 +205,11 @@ export class DataStreamWriter {
       checkpointOptions,
       heartbeatMs: settings.checkpointHeartbeat,
       minBatchesToRetain: settings.minBatchesToRetain,
+      restarts: {
+        maxAttempts: settings.maxAttempts,
+        retryDelayMs: settings.retryDelay,
+        maxRetryDelayMs: settings.maxRetryDelay,
+      },
       maxDeltasPerSnapshot: settings.maxDeltasPerSnapshot,
       stopMarker: settings.stopMarker,
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',

@@ -14,6 +14,7 @@ import type { StreamInput } from '../plan/plan.ts'
 import type { RefusedRow, Sink } from '../sinks/sink.ts'
 import type { Source } from '../sources/source.ts'
 import { sluiceVersion } from '../version.ts'
+import { Attempts, type RestartPolicy } from './attempts.ts'
 import { BadRecords, type OpenBadRecords } from './bad-records.ts'
 import { DeadLetters, LETTER_SCHEMA, type OpenDeadLetters, type Refuse, RefusedRows } from './dead-letters.ts'
 import { LateRows, type OpenLateRows } from './late-rows.ts'
@@ -37,6 +38,7 @@ export interface Launch {
   /** How often the checkpoint gets a sign of life. */
   readonly heartbeatMs: number
   readonly minBatchesToRetain: number
+  readonly restarts: RestartPolicy
   readonly maxDeltasPerSnapshot: number
   /** A path whose appearance stops the query. */
   readonly stopMarker: string | undefined
@@ -140,6 +142,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       name,
       batches,
       trigger,
+      attempts: new Attempts(query.restarts, clock, log),
       sources,
       sink,
       stopMarker,

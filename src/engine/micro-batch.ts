@@ -51,6 +51,12 @@ export interface Outcome {
   readonly readAhead: boolean
 }
 
+/** A batch that was logged and has failed. */
+interface Unfinished {
+  readonly intent: BatchIntent
+  readonly batches: readonly (Batch | undefined)[]
+}
+
 /** How a query wants its batches. */
 export interface BatchSettings {
   readonly minBatchesToRetain: number
@@ -82,6 +88,8 @@ export class MicroBatches {
   readonly #readers: readonly ReadAhead[]
   /** Where each source's next batch starts. */
   #positions: readonly Position[]
+  /** The batch that failed last, as it was meant: it comes again before anything else is read. */
+  #unfinished: Unfinished | undefined
 
   private constructor(parts: Machinery, settings: BatchSettings, positions: readonly Position[]) {
     this.#parts = parts
@@ -132,11 +140,12 @@ export class MicroBatches {
    */
   async replay(): Promise<BatchReport | undefined> {
     const { checkpoint, sources, clock } = this.#parts
+    if (this.#unfinished) return this.#runAgain(this.#unfinished)
     const intent = await checkpoint.due()
     if (!intent) return undefined
     const times = new StepTimes(() => clock.monotonic())
     const batches = await times.of('getBatch', () =>
-      Promise.all(
+      allEnded(
         intent.sources.map(async ({ range, rows, digest }, index) => {
           if (rows === 0) return undefined
           const source = sources[index] as Source
@@ -156,15 +165,17 @@ export class MicroBatches {
     return this.#run(intent, batches, times)
   }
 
-  /** Reads what there is, and makes it a batch if there is anything. */
+  /** Reads what there is, and makes it a batch if there is anything. After a failure the same batch comes again. */
   async next(signal: AbortSignal): Promise<Outcome> {
     const { checkpoint, clock } = this.#parts
+    if (this.#unfinished) {
+      const report = await this.#runAgain(this.#unfinished)
+      return this.#done({ report, drained: false, readAhead: false })
+    }
     const times = new StepTimes(() => clock.monotonic())
     const readAhead = this.#readers.some((reader) => reader.isUnderWay)
     const reads = await times.of('latestOffset', () =>
-      Promise.all(
-        this.#readers.map((reader, index) => reader.read(this.#positions[index] as Position, signal)),
-      ),
+      allEnded(this.#readers.map((reader, index) => reader.read(this.#positions[index] as Position, signal))),
     )
     hit('batch.read')
     const drained = reads.every((read) => read.drained)
@@ -191,9 +202,13 @@ export class MicroBatches {
     hit('batch.logged')
     if (this.#settings.readsAhead) this.#beginNext(reads, signal)
     const report = await this.#run(intent, batches, times)
+    return this.#done({ report, drained, readAhead })
+  }
+
+  async #done({ report, drained, readAhead }: Required<Outcome>): Promise<Outcome> {
     // After the batch, which is committed whether or not old ones can be removed.
     if (report.intent.batchId % BATCHES_PER_PURGE === 0)
-      await checkpoint.purge(this.#settings.minBatchesToRetain)
+      await this.#parts.checkpoint.purge(this.#settings.minBatchesToRetain)
     hit('batch.done')
     return { report, drained: drained && !this.#isHeldBack(), readAhead }
   }
@@ -203,6 +218,10 @@ export class MicroBatches {
     for (const [index, { batch, drained }] of reads.entries()) {
       if (batch && !drained) this.#readers[index]?.begin(batch.range.end, signal)
     }
+  }
+
+  #runAgain({ intent, batches }: Unfinished): Promise<BatchReport> {
+    return this.#run(intent, batches, new StepTimes(() => this.#parts.clock.monotonic()))
   }
 
   /** Whether the watermark moved past rows that an operator has not handed on. */
@@ -266,6 +285,7 @@ export class MicroBatches {
       )
       hit('batch.committed')
       await stages.commit()
+      this.#unfinished = undefined
       this.#positions = intent.sources.map(({ range }) => range.end)
       const metrics = sources.map((source, index) => {
         const malformedRecords = malformed[index]
@@ -274,6 +294,7 @@ export class MicroBatches {
       return { intent, rowsOut: rows, operators, eventTimes, durationMs: times.finish(), metrics }
     } catch (error) {
       await stages.rollback()
+      this.#unfinished = { intent, batches }
       // A successor sweeps the files of the writer that it replaced: then this is why, whatever failed.
       throw (await fencing(checkpoint)) ?? batchFailed(batchId, error)
     }
@@ -294,6 +315,12 @@ export class MicroBatches {
     }
     return saved
   }
+}
+
+/** As `Promise.all`, but a failure waits for the others to end: whoever tries again finds every source at rest. */
+async function allEnded<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works)
+  return Promise.all(works)
 }
 
 /** What says that another process has taken over, if one has. */

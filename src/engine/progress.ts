@@ -12,6 +12,8 @@ export interface Progress {
   /** Whole duration, milliseconds. */
   readonly batchDuration: number
   readonly numInputRows: number
+  /** Failures that the query passed over on its way to this batch; see the option `maxAttempts`. */
+  readonly failedAttempts: number
   readonly inputRowsPerSecond?: number
   readonly processedRowsPerSecond?: number
   /** Milliseconds by step; only the steps that ran. */

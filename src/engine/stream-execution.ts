@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { hasCode, reasonOf, SluiceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { Attempts } from './attempts.ts'
 import type { BatchReport, MicroBatches } from './micro-batch.ts'
 import { type Progress, perSecond, progressChannel, RECENT_PROGRESS_MAX, type Status } from './progress.ts'
 import type { StopMarker } from './stop-marker.ts'
@@ -17,6 +18,7 @@ export interface Execution {
   readonly name: string | undefined
   readonly batches: MicroBatches
   readonly trigger: Trigger
+  readonly attempts: Attempts
   readonly sources: readonly { readonly description: string; pinEnd(): Promise<void> }[]
   readonly sink: { readonly description: string }
   readonly stopMarker: Pick<StopMarker, 'path' | 'isThere'> | undefined
@@ -152,17 +154,18 @@ export class StreamExecution {
   }
 
   async #run(): Promise<void> {
-    const { batches, trigger, clock, sources } = this.#parts
+    const { batches, trigger, attempts, clock, sources } = this.#parts
     const signal = this.#stopping.signal
     if (await this.#isMarked()) return
     void this.#watchMarker()
     this.#say('Processing new data', true, true)
     while (!signal.aborted) {
-      const report = await batches.replay()
+      const report = await attempts.of(() => batches.replay(), signal)
       if (!report) break
       this.#publish(report)
     }
-    if (trigger.kind === 'availableNow') await Promise.all(sources.map((source) => source.pinEnd()))
+    if (trigger.kind === 'availableNow')
+      await attempts.of(() => Promise.all(sources.map((source) => source.pinEnd())), signal)
     while (!signal.aborted) {
       const startedAtMs = clock.now()
       const { ran, drained } = await this.#trigger(signal)
@@ -193,7 +196,9 @@ export class StreamExecution {
 
   async #trigger(signal: AbortSignal): Promise<{ ran: boolean; drained: boolean }> {
     const asked = this.#waiters.length
-    const { report, drained, readAhead } = await this.#parts.batches.next(signal)
+    const { attempts, batches } = this.#parts
+    const outcome = await attempts.of(() => batches.next(signal), signal)
+    const { report, drained, readAhead } = outcome ?? { drained: false, readAhead: false }
     this.#publish(report)
     if (drained && !readAhead) for (const waiter of this.#waiters.splice(0, asked)) waiter.resolve()
     return { ran: report !== undefined, drained }
@@ -227,6 +232,7 @@ function progressOf(parts: Execution, report: BatchReport): Progress {
     batchId: intent.batchId,
     batchDuration,
     numInputRows,
+    failedAttempts: parts.attempts.takeFailed(),
     ...(rate === undefined ? {} : { processedRowsPerSecond: rate }),
     durationMs,
     stateOperators: report.operators,

@@ -94,6 +94,8 @@ async function runOnce(
     const writer = session.sql(each.sql).writeStream.outputMode(each.mode)
     const query = await (each.number ? writer.option('lateRowsPath', join(directory, 'late')) : writer)
       .option('checkpointLocation', join(directory, 'checkpoint'))
+      // A crash ends the query, or the same process tries the batch again.
+      .options({ maxAttempts: chance ? 1 + chance.below(3) : 1, retryDelay: '1ms' })
       .trigger({ availableNow: true })
       .foreachBatch(async (batch, batchId) => {
         if (chance && chance.next() < 0.2) throw CRASH
