@@ -430,6 +430,37 @@ export const ERRORS = {
     help: 'remove the cause and start the query again (it resumes from its checkpoint), or raise maxRetryTime',
     retriable: false,
   },
+  // files as a source
+  FILES_SCHEMA: {
+    what: 'the source {source} needs a schema: the files to come may have other columns than those in {path} now',
+    help: "add .schema('userId BIGINT, at TIMESTAMP'); a column that a file does not have is NULL",
+    retriable: false,
+  },
+  FILES_PATH: {
+    what: "the source {source} cannot read '{path}': {reason}",
+    help: 'give a directory on a local or mounted disk, or s3://bucket/prefix, and the format of the files there',
+    retriable: false,
+  },
+  FILES_IO: {
+    what: 'the source {source} could not {operation} {path}: {reason}',
+    help: 'check the disk or the mount and the rights of this user, then start the query again',
+    retriable: true,
+  },
+  FILES_LEDGER: {
+    what: 'the file {path} in the ledger of {source} {reason}',
+    help: 'restore it from a copy; without it nobody can tell which files are in the output',
+    retriable: false,
+  },
+  FILES_POSITION: {
+    what: 'the position of {source} in the checkpoint cannot be used: {reason}',
+    help: 'start on the checkpoint of this query, or on a new checkpointLocation',
+    retriable: false,
+  },
+  FILE_UNREADABLE: {
+    what: '{source} cannot read {path}: {reason}',
+    help: 'correct the schema, or take the file away and start the query again; a column may be declared VARCHAR and cast with TRY_CAST',
+    retriable: false,
+  },
   // generated sources: rate, nexmark
   GENERATED_POSITION: {
     what: 'the position of {source} in the checkpoint cannot be used: {reason}',

@@ -9,6 +9,7 @@ import { FILE_S3_OPTIONS } from '../src/sinks/file/options.ts'
 import { foreachFormat } from '../src/sinks/foreach.ts'
 import { foreachBatchFormat } from '../src/sinks/foreach-batch.ts'
 import { SINKS, sinkFormats } from '../src/sinks/index.ts'
+import { FILES_OPTIONS } from '../src/sources/files/options.ts'
 import { KINESIS_OPTIONS } from '../src/sources/kinesis/option-table.ts'
 import { NEXMARK_OPTIONS } from '../src/sources/nexmark/options.ts'
 import { RATE_OPTIONS } from '../src/sources/rate.ts'
@@ -21,6 +22,7 @@ test('docs/sources.md lists every option of every source and of payloads with it
     kinesis: KINESIS_OPTIONS,
     rate: RATE_OPTIONS,
     nexmark: NEXMARK_OPTIONS,
+    files: FILES_OPTIONS.csv,
     payload: PAYLOAD_OPTIONS,
   }
   const marked = /<!-- options: (\w+) -->\n[\s\S]*?<!-- end -->/g

@@ -1,3 +1,5 @@
+import type { Schema } from '../batch.ts'
+import { parseDuckType, typeText } from '../duck-type.ts'
 import { SluiceError } from '../errors.ts'
 import type { GivenOptions, OptionValue } from '../options.ts'
 import { type Payload, type PayloadSchema, parsePayload, splitPayloadOptions } from '../plan/payload.ts'
@@ -45,7 +47,7 @@ export class DataStreamReader {
   }
 
   /**
-   * Parses every record into these fields, as typed columns beside those of the source; `data` keeps the bytes. Types
+   * Of files, their columns. Of other sources, parses every record into these fields, as typed columns beside those of the source; `data` keeps the bytes. Types
    * are DuckDB's or Spark's; `'userId BIGINT, tags ARRAY<STRING>'` says the same in one text. The options
    * `payloadFormat` and `mode` say what a record is and what becomes of one that does not fit; `docs/sources.md`.
    *
@@ -78,11 +80,16 @@ export class DataStreamReader {
   #load(part: Payload['part']): DataFrame {
     const { clock, log, openers, sources } = this.#context
     const format = typeof this.#format === 'string' ? sources.get(this.#format) : this.#format
-    const options = splitPayloadOptions(this.#options)
-    const source = { options: options.source, clock, log }
+    const { takesColumns } = format
+    const options = takesColumns
+      ? { source: this.#options, payload: new Map() }
+      : splitPayloadOptions(this.#options)
+    const declared = takesColumns && this.#schema ? columnsOf(this.#schema) : undefined
+    const source = { options: options.source, columns: declared, clock, log }
     const description = format.describe(source)
     const columns = format.schema(source)
-    const parsed = parsePayload(this.#schema, options.payload, columns, description)
+    const fields = takesColumns ? undefined : this.#schema
+    const parsed = parsePayload(fields, options.payload, columns, description)
     if (part === 'malformed' && !parsed) {
       const reason = 'there is none, so no record can fail to fit it'
       throw new SluiceError('PAYLOAD_SCHEMA', { source: description, reason })
@@ -96,4 +103,8 @@ export class DataStreamReader {
     openers.set(input, () => format.open(source))
     return new DataFrame(this.#context, input)
   }
+}
+
+function columnsOf(schema: PayloadSchema): Schema {
+  return Object.entries(schema).map(([name, type]) => ({ name, type: typeText(parseDuckType(type)) }))
 }

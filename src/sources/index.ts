@@ -1,4 +1,5 @@
 import { Formats } from '../formats.ts'
+import { filesFormat } from './files/format.ts'
 import { kinesisFormat } from './kinesis/format.ts'
 import { nexmarkFormat } from './nexmark/format.ts'
 import { rateFormat } from './rate.ts'
@@ -11,6 +12,9 @@ export const SOURCES: Readonly<Record<string, SourceFormat>> = Object.freeze({
   'aws-kinesis': kinesisFormat,
   nexmark: nexmarkFormat,
   rate: rateFormat,
+  parquet: filesFormat('parquet'),
+  json: filesFormat('json'),
+  csv: filesFormat('csv'),
 })
 
 /** The sources of one session, to which its user can add. */

@@ -48,6 +48,8 @@ export interface Source {
 /** What a source is built from; everything it may not reach for itself. */
 export interface SourceContext {
   readonly options: GivenOptions
+  /** What `.schema(…)` says, for a format that takes columns. */
+  readonly columns?: Schema | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -55,6 +57,8 @@ export interface SourceContext {
 /** An entry of the registry: options are checked and the schema is known before anything is opened. */
 export interface SourceFormat {
   readonly name: string
+  /** `.schema(…)` names the columns of the source; else it is about a payload in its column `data`. */
+  readonly takesColumns?: boolean
   /** Parses the options (and throws) without touching the network. */
   schema(context: SourceContext): Schema
   /** What the opened source's `description` will be, likewise without touching the network. */
