@@ -5,7 +5,7 @@ import { signatureOf } from '../user-functions.ts'
 import type { Analysis } from './analysis.ts'
 import { baseTable, selectQuery, subqueryRef } from './ast.ts'
 import { analysisQuery } from './describe-plan.ts'
-import { aggregateOperator } from './operators/aggregate.ts'
+import { aggregateOperators } from './operators/aggregate.ts'
 import { computedAnew } from './operators/computed-anew.ts'
 import { dedupOperator } from './operators/dedup.ts'
 import { mapGroupsOperator } from './operators/map-groups.ts'
@@ -143,7 +143,7 @@ async function operatorsOf(node: Stateful, context: OperatorContext): Promise<re
   if (context.mode !== 'append' && isOverResults(node)) return [await computedAnew(node, context)]
   switch (node.kind) {
     case 'aggregate':
-      return [await aggregateOperator(node, context)]
+      return aggregateOperators(node, context)
     case 'dedup':
       return [await dedupOperator(node, context)]
     case 'top-n':

@@ -6,6 +6,7 @@ import { type MergeableCall, mergeable } from '../mergeable.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { isSession } from '../rules/event-time-windows.ts'
 import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
+import { inTwoParts } from './in-two-parts.ts'
 import {
   handOn,
   isForgetting,
@@ -22,19 +23,47 @@ import { retained } from './retained.ts'
 import { sessionOperator } from './session.ts'
 
 /**
- * Groups over the whole stream.
+ * Groups over the whole stream: calls that can be merged from batch to batch are, those of the others are computed from
+ * the values that they need.
+ */
+export async function aggregateOperators(
+  given: Aggregate,
+  context: OperatorContext,
+): Promise<readonly Operator[]> {
+  const aggregate = fannedOut(given)
+  if (aggregate.keys.some(({ expression }) => isSession(expression)))
+    return [await sessionOperator(aggregate, context)]
+  const kinds = await mergeableCalls(aggregate, context)
+  const calls = kinds.filter((kind) => kind !== undefined)
+  const [merged, values] = [
+    { ...given, calls: given.calls.filter((_, i) => kinds[i]) },
+    { ...aggregate, calls: aggregate.calls.filter((_, i) => !kinds[i]) },
+  ]
+  if (values.calls.length === 0) return [await mergedOperator(merged, calls, context)]
+  if (merged.calls.length === 0) return [await retained(values, context)]
+  const part = (kind: string) => ({ ...context, name: `${context.name}_${kind}` })
+  return inTwoParts(
+    aggregate,
+    await mergedOperator(merged, calls, part('merged')),
+    await retained(values, part('values')),
+    context,
+  )
+}
+
+/**
+ * Groups whose calls are all merged.
  *
  * Algebra: with S the state and D the partial aggregates of the batch, `S' = S MERGE D` key by key. Handed on are,
  * in complete mode, all of S'; in update mode the groups of D; in append mode the groups whose window the watermark
  * has passed, which are then forgotten. Groups behind the watermark of the batch before are dropped from D and counted.
  */
-export async function aggregateOperator(given: Aggregate, context: OperatorContext): Promise<Operator> {
+async function mergedOperator(
+  given: Aggregate,
+  calls: readonly MergeableCall[],
+  context: OperatorContext,
+): Promise<Operator> {
   const { name, mode, analysis, print } = context
   const aggregate = fannedOut(given)
-  if (aggregate.keys.some(({ expression }) => isSession(expression)))
-    return sessionOperator(aggregate, context)
-  const calls = await mergeableCalls(aggregate, context)
-  if (!calls) return retained(aggregate, context)
   const panes = await panesOf(given, calls, analysis)
   if (panes) return panesOperator(given, calls, panes, context)
   const over = eventKeyEnd(aggregate)
@@ -108,11 +137,11 @@ export async function aggregateOperator(given: Aggregate, context: OperatorConte
   }
 }
 
-/** How each call is merged; undefined when one of them cannot be. */
+/** How each call is merged; undefined for those that cannot be. */
 async function mergeableCalls(
   aggregate: Aggregate,
   { analysis }: OperatorContext,
-): Promise<MergeableCall[] | undefined> {
+): Promise<(MergeableCall | undefined)[]> {
   const withArgument = aggregate.calls.filter(({ call: { children } }) => children.length > 0)
   const items = withArgument.map(({ call: { children } }, i) =>
     named(children[0] as Expression, `argument ${i}`),
@@ -120,11 +149,7 @@ async function mergeableCalls(
   const isStarOnly = items.length === 0
   const probe: Plan = { kind: 'project', child: aggregate.child, items: isStarOnly ? [star] : items }
   const types = isStarOnly ? [] : await describePlan(probe, analysis)
-  const calls: MergeableCall[] = []
-  for (const each of aggregate.calls) {
-    const merged = mergeable(each.name, each.call, types[withArgument.indexOf(each)]?.type)
-    if (!merged) return undefined
-    calls.push(merged)
-  }
-  return calls
+  return aggregate.calls.map((each) =>
+    mergeable(each.name, each.call, types[withArgument.indexOf(each)]?.type),
+  )
 }

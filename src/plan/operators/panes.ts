@@ -124,6 +124,7 @@ export async function panesOperator(
     .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
   const lateWindows = `len(list_filter(${windows}, lambda w: coalesce(${closed('w."end"')} <= ${LATE_BEFORE}, false)))`
   const pane = quoted(PANE)
+  const nothing = `${assembled('', '')} LIMIT 0`
   return {
     name,
     keeps: `one row a group of ${[...texts, `pane of ${Number(panes.widthUs) / 1_000_000} s`].join(', ')}, of which the windows ${windowText} are put together; ${forgets ? 'forgets a pane when the watermark passes its last window' : isBounded ? 'forgets nothing in complete mode' : 'forgets nothing: no key is bounded by a watermark'}`,
@@ -132,7 +133,7 @@ export async function panesOperator(
       `CREATE TEMP TABLE ${delta} AS ${select} LIMIT 0`,
       `CREATE TEMP TABLE ${state} AS SELECT ${columns} FROM ${delta} LIMIT 0`,
       `CREATE TEMP TABLE ${quoted(touched)} AS FROM ${state}`,
-      `CREATE TEMP TABLE ${quoted(name)} AS ${assembled('', '')} LIMIT 0`,
+      ...handOn('TABLE', name, mode, { append: nothing, update: nothing, complete: nothing }),
     ],
     run: [
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,

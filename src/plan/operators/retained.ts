@@ -19,7 +19,8 @@ import {
  * Groups by an aggregate whose state cannot be merged (distinct counts, quantiles, lists, anything ordered): the
  * arguments of its calls are kept row by row, and the groups that a batch touches are computed again from them.
  *
- * Algebra: `S' = S + D` as multisets of rows; a group's result is the call over its rows in S'.
+ * Algebra: `S' = S + D` as multisets of rows; a group's result is the call over its rows in S'. Where every call is
+ * DISTINCT, as sets.
  */
 export async function retained(aggregate: Aggregate, context: OperatorContext): Promise<Operator> {
   const { name, mode, analysis, print } = context
@@ -36,19 +37,23 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
   const select = await print(input)
 
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
-  const columns = types.map((field) => quoted(field.name)).join(', ')
+  const columnNames = types.map((field) => field.name)
+  const columns = columnNames.map(quoted).join(', ')
+  const isSet = calls.every(({ call }) => call.distinct)
+  const fresh = isSet ? quoted(`${name}_new`) : delta
   const touched = `${state} AS s SEMI JOIN ${delta} AS d ON ${sameKey(keys, 's', 'd')}`
   const forgets = over !== undefined && isForgetting(mode)
   const results = [...keys.map(quoted), ...(await callItems(calls, analysis.sql))].join(', ')
   const groups = keys.length > 0 ? ` GROUP BY ${keys.map(quoted).join(', ')}` : ''
+  const nothing = `SELECT ${results} FROM ${state}${groups} LIMIT 0`
   return {
     name,
-    keeps: `the arguments of its calls, one row an input row, since they cannot be merged; ${forgets ? `forgets a group when the watermark passes ${over}` : over ? 'forgets nothing, since all results are asked for' : 'forgets nothing: no key is bounded by a watermark'}`,
+    keeps: `the arguments of its calls, one row ${isSet ? 'a combination' : 'an input row'}, since they cannot be merged; ${forgets ? `forgets a group when the watermark passes ${over}` : over ? 'forgets nothing, since all results are asked for' : 'forgets nothing: no key is bounded by a watermark'}`,
     state,
     prepare: [
       `CREATE TEMP TABLE ${delta} AS ${select} LIMIT 0`,
       `CREATE TEMP TABLE ${state} AS SELECT ${columns} FROM ${delta} LIMIT 0`,
-      `CREATE TEMP TABLE ${quoted(name)} AS SELECT ${results} FROM ${state}${groups} LIMIT 0`,
+      ...handOn('TABLE', name, mode, { append: nothing, update: nothing, complete: nothing }),
     ],
     run: [
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
@@ -58,19 +63,25 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
             `DELETE FROM ${delta} WHERE ${isLate(over, mode)}`,
           ]
         : []),
-      `INSERT INTO ${state} SELECT ${columns} FROM ${delta}`,
+      ...(isSet
+        ? [
+            `CREATE OR REPLACE TEMP TABLE ${fresh} AS SELECT DISTINCT d.* FROM ${delta} AS d ANTI JOIN ${state} AS s ON ${sameKey(columnNames, 's', 'd')}`,
+          ]
+        : []),
+      `INSERT INTO ${state} SELECT ${columns} FROM ${fresh}`,
       ...handOn('TABLE', name, mode, {
         append: `SELECT ${results} FROM ${state} WHERE ${over} <= ${WATERMARK}${groups}`,
-        update: `SELECT ${results} FROM ${touched}${groups}`,
+        // All rows are one group, of which there is a result even without rows.
+        update: `SELECT ${results} FROM ${keys.length > 0 ? touched : state}${groups}`,
         complete: `SELECT ${results} FROM ${state}${groups}`,
       }),
     ],
     evict: forgets ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
     late: await lateForGroups(aggregate, `SELECT n FROM ${late}`, context),
-    changed: `SELECT ${storable(types)} FROM ${delta}`,
+    changed: `SELECT ${storable(types)} FROM ${fresh}`,
     snapshot: `SELECT ${storable(types)} FROM ${state}`,
     load: (files) => loadAll(state, types, files),
-    counts: `SELECT (SELECT count(*) FROM ${state}) AS total, (SELECT count(*) FROM ${delta}) AS updated`,
+    counts: `SELECT (SELECT count(*) FROM ${state}) AS total, (SELECT count(*) FROM ${fresh}) AS updated`,
     identity: {
       kind: 'retained aggregate',
       keys: texts.map((text, i) => ({ expression: text, type: types[i]!.type })),
