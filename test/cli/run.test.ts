@@ -1,7 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: scripts have places of this form
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, beforeEach, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { KinesisDouble } from '../../src/testing/index.ts'
@@ -86,16 +90,37 @@ test('a query that fails names itself, stops the others and exits with 1', withi
   })
 })
 
-test('a second signal ends at once', within, async () => {
-  await started(SUM, ['1'], async (start) => {
-    const hang = double.fault({ operation: 'DescribeStreamSummary', action: { kind: 'hang' } })
-    const running = start()
-    while (hang.fired === 0) await delay(10)
-    running.process.kill('SIGTERM')
-    await running.wrote('stderr', /a second signal ends at once/)
-    running.process.kill('SIGTERM')
-    assert.equal((await running.ended).code, 143)
+test('a second signal ends at once, in the middle of a batch, which comes again', within, async () => {
+  const bodies: string[] = []
+  const server = createServer(async (request, response) => {
+    const body = (await text(request)).trim()
+    // The first request is never answered.
+    if (bodies.push(body) > 1) response.end()
   })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const sink = `CREATE SINK posts USING http OPTIONS (url 'http://127.0.0.1:${port}', checkpointLocation 'checkpoint')
+    AS SELECT data::VARCHAR AS number FROM numbers;`
+  try {
+    await started(sink, ['1'], async (start) => {
+      const first = start()
+      while (bodies.length === 0) await delay(10)
+      first.process.kill('SIGTERM')
+      await first.wrote('stderr', /a second signal ends at once/)
+      first.process.kill('SIGTERM')
+      assert.equal((await first.ended).code, 143)
+      put(['2'])
+      const second = start()
+      while (bodies.length < 3) await delay(10)
+      second.process.kill('SIGTERM')
+      assert.equal((await second.ended).code, 0)
+      assert.equal(bodies[1], bodies[0], 'the batch, and no row more')
+      assert.match(bodies[2] as string, /"2"/)
+    })
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
 })
 
 test('ends without a word when nobody reads its rows any more', within, async () => {

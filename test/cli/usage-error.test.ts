@@ -32,11 +32,6 @@ const cases: [string, string, RegExp][] = [
     /there is no command 'checkpoint lss': did you mean 'checkpoint ls'/,
   ],
   ['checkpoint fork a', 'asks for the second place', /NEW_LOCATION is missing/],
-  [
-    'checkpoint rewind a --to b',
-    'refuses what is no batch',
-    /--to is 'b'; it takes a whole number, 0 or more/,
-  ],
   ['demo --endpoint aws', 'refuses an unknown endpoint', /'aws'; it takes auto, local, double/],
 ]
 

@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Session } from '../../src/api/session.ts'
 import { StoredCheckpoint } from '../../src/api/stored-checkpoint.ts'
 import type { StateFile } from '../../src/checkpoint/state-file.ts'
+import type { Row } from '../../src/duckdb.ts'
 import { nextStateKind } from '../../src/engine/next-state-kind.ts'
 import { SluiceError } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -55,9 +56,15 @@ describe('the next state file', () => {
 })
 
 describe('the state of a query on disk', () => {
+  let session: Session
   let checkpoint: string
   let stream: MemoryStream
   let rows: number
+
+  before(async () => {
+    session = await Session.create({ log: silentLogger })
+  })
+  after(() => session.close())
 
   beforeEach(async () => {
     checkpoint = await mkdtemp(join(tmpdir(), 'sluice-test-'))
@@ -69,28 +76,22 @@ describe('the state of a query on disk', () => {
 
   /** Runs the query over what is there and answers its last rows. */
   async function run(options: Record<string, number>, seen: string[] = []): Promise<Map<bigint, bigint>> {
-    const session = await Session.create({ log: silentLogger })
-    try {
-      let last = new Map<bigint, bigint>()
-      const query = await session.readStream
-        .format(stream)
-        .load()
-        .groupBy('n')
-        .count()
-        .writeStream.outputMode('complete')
-        .options({ checkpointLocation: checkpoint, ...options })
-        .trigger({ availableNow: true })
-        .foreachBatch(async (batch, batchId) => {
-          const rows = await batch.toObjects()
-          seen.push(`${batchId}: ${multiset(rows).join(' ')}`)
-          last = new Map(rows.map((row) => [row['n'] as bigint, row['count'] as bigint]))
-        })
-        .start()
-      await query.awaitTermination()
-      return last
-    } finally {
-      await session.close()
-    }
+    let last: readonly Row[] = []
+    const query = await session.readStream
+      .format(stream)
+      .load()
+      .groupBy('n')
+      .count()
+      .writeStream.outputMode('complete')
+      .options({ checkpointLocation: checkpoint, ...options })
+      .trigger({ availableNow: true })
+      .foreachBatch(async (batch, batchId) => {
+        last = await batch.toObjects()
+        seen.push(`${batchId}: ${multiset(last).join(' ')}`)
+      })
+      .start()
+    await query.awaitTermination()
+    return new Map(last.map((row) => [row['n'] as bigint, row['count'] as bigint]))
   }
 
   const names = async (folder: string) => (await readdir(join(checkpoint, folder))).sort()
@@ -101,14 +102,14 @@ describe('the state of a query on disk', () => {
 
   test('a commit names one snapshot and a bounded number of deltas, whatever the batches', async () => {
     // One big batch, then many small ones.
-    stream.add(...Array.from({ length: 1000 }, (_, n) => ({ n: BigInt(n) })))
+    stream.add(...Array.from({ length: 300 }, (_, n) => ({ n: BigInt(n) })))
     await run({ maxDeltasPerSnapshot: 2 })
     const lengths: number[] = []
     for (let batch = 1; batch <= 5; batch++) {
       stream.add({ n: 7n })
       const last = await run({ maxDeltasPerSnapshot: 2 })
       assert.equal(last.get(7n), BigInt(1 + batch), 'the state of all restarts')
-      assert.equal(last.size, 1000)
+      assert.equal(last.size, 300)
       const { state } = await commit(batch)
       assert.deepEqual(
         state.map(({ path }) => path.includes('.snapshot.')),
@@ -121,7 +122,7 @@ describe('the state of a query on disk', () => {
   })
 
   test('what a restart and the retained batches need outlives every purge, and nothing else does', async () => {
-    stream.add(...Array.from({ length: 1000 }, (_, n) => ({ n: BigInt(n) })))
+    stream.add(...Array.from({ length: 300 }, (_, n) => ({ n: BigInt(n) })))
     const options = { minBatchesToRetain: 3, maxDeltasPerSnapshot: 6 }
     await run(options)
     rows = 1
@@ -161,7 +162,7 @@ describe('the state of a query on disk', () => {
 })
 
 describe('a damaged checkpoint of a query', () => {
-  const DAMAGES = process.env['SLUICE_FUZZ'] === 'all' ? 1000 : 12
+  const DAMAGES = process.env['SLUICE_FUZZ'] === 'all' ? 1000 : 6
   let directory: string
   let session: Session
   let stream: MemoryStream
