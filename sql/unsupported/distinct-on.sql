@@ -1,2 +1,2 @@
--- mode: append
-SELECT DISTINCT ON (page) page, userId FROM clicks
+-- mode: update
+SELECT DISTINCT ON (page) page, userId, count(*) AS n FROM clicks GROUP BY page, userId

@@ -1,2 +1,2 @@
 -- mode: update
-SELECT page, count(*) AS n FROM clicks GROUP BY page UNION ALL SELECT page, count(*) FROM orders GROUP BY page
+SELECT page, count(*) AS n FROM clicks GROUP BY page UNION ALL SELECT page, 1 FROM orders

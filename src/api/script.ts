@@ -24,7 +24,11 @@ type Of<K extends ScriptStatement['kind']> = Extract<ScriptStatement, { kind: K 
 function declare(statement: Of<'stream'> | Of<'view'>, context: SessionContext): void {
   const { name } = statement
   if (statement.kind === 'view') {
-    new DataFrame(context, draftOf(statement.select, context.views)).createOrReplaceTempView(name)
+    const { watermark, distinct } = statement
+    let view = new DataFrame(context, draftOf(statement.select, context.views))
+    if (watermark) view = view.withWatermark(watermark.column, watermark.delay)
+    if (distinct) view = view.dropDuplicatesWithinWatermark(...distinct)
+    view.createOrReplaceTempView(name)
     return
   }
   const reader = new DataStreamReader(context, statement.format, statement.options, statement.fields)

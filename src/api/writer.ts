@@ -75,6 +75,11 @@ export const QUERY_OPTIONS = {
     kind: 'text',
     doc: 'directory (or `s3://` prefix) where Parquet files keep the rows that were dropped behind the watermark; without it they are counted',
   },
+  watermarkIdleTimeout: {
+    kind: 'duration',
+    min: 1,
+    doc: 'a stream that is read to its end and brought no row for so long does not hold back the watermark of the others; without it it does',
+  },
   watermarkMaxAhead: {
     kind: 'duration',
     doc: 'event times further than this after the time of the batch do not move the watermark; without it all do',
@@ -213,6 +218,7 @@ export class DataStreamWriter {
       maxDeltasPerSnapshot: settings.maxDeltasPerSnapshot,
       stopMarker: settings.stopMarker,
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
+      watermarkIdleAfterMs: settings.watermarkIdleTimeout,
       maxAheadMs: settings.watermarkMaxAhead,
       openSource: (input) => openers.get(input)!(),
       openSink: (schema, queryId, stop, refuse) =>

@@ -43,6 +43,7 @@ export interface Launch {
   /** A path whose appearance stops the query. */
   readonly stopMarker: string | undefined
   readonly watermarkPolicy: WatermarkPolicy
+  readonly watermarkIdleAfterMs: number | undefined
   readonly maxAheadMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
   /** `stop` aborts when the query is asked to stop. */
@@ -129,8 +130,12 @@ export async function launch(query: Launch): Promise<StreamExecution> {
     const batches = await MicroBatches.resume(parts, initial, {
       minBatchesToRetain: query.minBatchesToRetain,
       maxDeltasPerSnapshot: query.maxDeltasPerSnapshot,
-      delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
-      watermarkPolicy: query.watermarkPolicy,
+      watermark: {
+        delaysMs: program.watermarks.map((watermark) => watermark.delayMs),
+        policy: query.watermarkPolicy,
+        idleAfterMs: query.watermarkIdleAfterMs,
+      },
+      watermarkSources: program.watermarks.map((watermark) => watermark.sources),
       maxAheadMs: query.maxAheadMs,
       waitsForWatermark: program.waitsForWatermark,
       readsAhead:

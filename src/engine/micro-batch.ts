@@ -15,7 +15,7 @@ import { nextStateKind } from './next-state-kind.ts'
 import { StepTimes } from './progress.ts'
 import { ReadAhead } from './read-ahead.ts'
 import type { EventTimeSpan, OperatorCounts, Stages } from './stages.ts'
-import { WatermarkClock, type WatermarkPolicy } from './watermark.ts'
+import { WatermarkClock, type WatermarkSettings } from './watermark.ts'
 import { writeBatch } from './write-batch.ts'
 
 /** What a query is made of once everything is open. */
@@ -61,15 +61,23 @@ interface Unfinished {
 export interface BatchSettings {
   readonly minBatchesToRetain: number
   readonly maxDeltasPerSnapshot: number
-  /** Of each watermark of the query. */
-  readonly delaysMs: readonly number[]
-  readonly watermarkPolicy: WatermarkPolicy
+  readonly watermark: WatermarkSettings
+  /** Of each watermark, the sources that its rows come from. */
+  readonly watermarkSources: readonly (readonly number[])[]
   /** Event times further than this after the batch's own time do not move the watermark. */
   readonly maxAheadMs: number | undefined
   /** Whether a watermark that moved is worth a batch without rows. */
   readonly waitsForWatermark: boolean
   /** Whether the next batch may be read while one is worked on: not where it is to wait for a time of its own. */
   readonly readsAhead: boolean
+}
+
+/** One reading of all sources. */
+interface Round {
+  /** When it came back. */
+  readonly atMs: number
+  /** Of each source: whether it stood at its tip; without an answer it may hold more. */
+  readonly drained: readonly boolean[]
 }
 
 /** Batches between two clean-ups of the checkpoint: listing its folders is not free. */
@@ -94,9 +102,9 @@ export class MicroBatches {
   private constructor(parts: Machinery, settings: BatchSettings, positions: readonly Position[]) {
     this.#parts = parts
     this.#settings = settings
-    const { delaysMs, watermarkPolicy } = settings
     const { nextWatermarkMs, watermarksMs } = parts.checkpoint
-    this.#watermark = new WatermarkClock(delaysMs, watermarkPolicy, nextWatermarkMs, watermarksMs)
+    const nowMs = parts.clock.now()
+    this.#watermark = new WatermarkClock(settings.watermark, nowMs, nextWatermarkMs, watermarksMs)
     this.#positions = positions
     this.#readers = parts.sources.map((source) => new ReadAhead(source))
   }
@@ -162,7 +170,8 @@ export class MicroBatches {
       ),
     )
     hit('batch.reread')
-    return this.#run(intent, batches, times)
+    this.#watermark.reach(intent.watermarkMs)
+    return this.#run(intent, batches, times, this.#roundUnknown())
   }
 
   /** Reads what there is, and makes it a batch if there is anything. After a failure the same batch comes again. */
@@ -178,19 +187,23 @@ export class MicroBatches {
       allEnded(this.#readers.map((reader, index) => reader.read(this.#positions[index] as Position, signal))),
     )
     hit('batch.read')
-    const drained = reads.every((read) => read.drained)
+    const round: Round = { atMs: clock.now(), drained: reads.map((read) => read.drained) }
+    const drained = round.drained.every(Boolean)
     // What was read but not logged is read again by the next start: stopping here loses nothing.
     if (signal.aborted) return { drained, readAhead }
-    if (reads.every((read) => !read.batch) && !this.#isHeldBack() && !(await this.#isDue())) {
-      checkpoint.assertUnfenced()
-      return { drained, readAhead }
-    }
     const batches = reads.map((read) => read.batch)
+    if (batches.every((batch) => !batch)) {
+      this.#observe([], round)
+      if (!this.#isHeldBack() && !(await this.#isDue())) {
+        checkpoint.assertUnfenced()
+        return { drained, readAhead }
+      }
+    }
     const intent: BatchIntent = {
       batchId: checkpoint.last + 1,
       epoch: checkpoint.epoch,
       startedAtMs: clock.now(),
-      watermarkMs: checkpoint.nextWatermarkMs,
+      watermarkMs: this.#watermark.currentMs,
       sources: batches.map((batch, index) => {
         const here = this.#positions[index] as Position
         return batch
@@ -201,7 +214,7 @@ export class MicroBatches {
     await times.of('walCommit', () => checkpoint.logIntent(intent))
     hit('batch.logged')
     if (this.#settings.readsAhead) this.#beginNext(reads, signal)
-    const report = await this.#run(intent, batches, times)
+    const report = await this.#run(intent, batches, times, round)
     return this.#done({ report, drained, readAhead })
   }
 
@@ -221,14 +234,29 @@ export class MicroBatches {
   }
 
   #runAgain({ intent, batches }: Unfinished): Promise<BatchReport> {
-    return this.#run(intent, batches, new StepTimes(() => this.#parts.clock.monotonic()))
+    const times = new StepTimes(() => this.#parts.clock.monotonic())
+    return this.#run(intent, batches, times, this.#roundUnknown())
+  }
+
+  /** A batch that comes again says nothing of what its sources hold now. */
+  #roundUnknown(): Round {
+    return { atMs: this.#parts.clock.now(), drained: [] }
   }
 
   /** Whether the watermark moved past rows that an operator has not handed on. */
   #isHeldBack(): boolean {
-    const { lastIntent, nextWatermarkMs } = this.#parts.checkpoint
-    if (!this.#settings.waitsForWatermark || nextWatermarkMs === null) return false
-    return nextWatermarkMs > (lastIntent?.watermarkMs ?? Number.NEGATIVE_INFINITY)
+    const { lastIntent } = this.#parts.checkpoint
+    const { currentMs } = this.#watermark
+    if (!this.#settings.waitsForWatermark || currentMs === null) return false
+    return currentMs > (lastIntent?.watermarkMs ?? Number.NEGATIVE_INFINITY)
+  }
+
+  #observe(eventTimes: readonly EventTimeSpan[], { atMs, drained }: Round): void {
+    const sightings = this.#settings.watermarkSources.map((sources, index) => ({
+      greatestMs: eventTimes[index]?.greatestMs ?? null,
+      hasMore: sources.some((source) => drained[source] !== true),
+    }))
+    this.#watermark.observe(sightings, atMs)
   }
 
   /** Whether a timeout in processing time has passed; nobody waits for one that has not. */
@@ -241,6 +269,7 @@ export class MicroBatches {
     intent: BatchIntent,
     batches: readonly (Batch | undefined)[],
     times: StepTimes,
+    round: Round,
   ): Promise<BatchReport> {
     const { stages, badRecords, lateRows, deadLetters, sink, checkpoint, sources } = this.#parts
     const { batchId } = intent
@@ -270,7 +299,7 @@ export class MicroBatches {
         return { rows: relation.rows, malformed, operators }
       })
       const eventTimes = await stages.eventTimes()
-      this.#watermark.observe(eventTimes.map((span) => span.greatestMs))
+      this.#observe(eventTimes, round)
       const state = await times.of('stateCommit', () => this.#saveState(batchId, operators))
       hit('batch.saved')
       const { epoch } = checkpoint

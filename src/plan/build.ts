@@ -25,6 +25,7 @@ import {
 } from './ast.ts'
 import { refused } from './check.ts'
 import { analysisQuery, describePlan } from './describe-plan.ts'
+import { distinctOn, firstOn } from './distinct-on.ts'
 import {
   type DedupDraft,
   type Draft,
@@ -35,18 +36,21 @@ import {
   type WatermarkDraft,
 } from './draft.ts'
 import { eventTimes } from './event-time.ts'
-import { expandHops } from './expand-hops.ts'
+import { expandHops, hasHop } from './expand-hops.ts'
 import { group, isGrouped } from './group.ts'
 import { withNames } from './item-names.ts'
+import { joinTree } from './join-tree.ts'
 import { keyColumn, mapGroups } from './map-groups.ts'
 import { isStreaming, nodesOf, type Plan, watermarksOf } from './plan.ts'
+import { refuseUnlessRowWise } from './row-join.ts'
 import { batchTime } from './rules/batch-time.ts'
 import { blobAsText } from './rules/blob-as-text.ts'
 import { eventTimeWindows, oneWindowEach } from './rules/event-time-windows.ts'
 import { fromJson } from './rules/from-json.ts'
 import { unqualify } from './rules/unqualify.ts'
-import { baseSide, bind, type Side, streamJoin } from './stream-join.ts'
+import { and, bind } from './stream-join.ts'
 import { replaceTables, tablesIn } from './tables.ts'
+import { conjuncts } from './time-bounds.ts'
 import { toQuery } from './to-query.ts'
 import { topN } from './top-n.ts'
 import { walk } from './walk.ts'
@@ -207,21 +211,24 @@ class Builder {
   }
 
   async #setOperation(query: SetOperation, scope: Scope): Promise<Plan> {
-    if (query.setop_type !== 'UNION' || !query.setop_all) throw refused('set-operation')
+    if (query.setop_type !== 'UNION') throw refused('set-operation')
     const left = await this.query(query.left, scope)
     const right = await this.query(query.right, scope)
     if (!isStreaming(left) || !isStreaming(right)) throw refused('union-with-static')
-    return this.#arranged({ kind: 'union', left, right }, query)
+    const all: Plan = { kind: 'union', left, right }
+    return this.#arranged(query.setop_all ? all : firstOfEach(all), query)
   }
 
   async #select(query: SelectQuery, scope: Scope): Promise<Plan> {
     refuseClauses(query)
     let select = await this.#prepared(query, scope)
     let plan: Plan
-    if (this.#isStreamJoin(select.from_table, scope)) {
-      const joined = await this.#streamJoin(select.from_table, scope, select)
-      plan = joined.side.plan
-      select = bind({ ...select, where_clause: joined.where }, joined.side.relations)
+    if (this.#joinsStreams(select.from_table, scope) || (isJoin(select.from_table) && hasHop(select))) {
+      const { side, where } = await joinTree(select.from_table, conjuncts(select.where_clause), {
+        plan: (ref) => this.#from(ref, scope, select),
+        describe: (below) => describePlan(below, this.#analysis),
+      })
+      ;({ plan, select } = bind({ ...select, where_clause: and(where) }, side))
     } else plan = await this.#from(select.from_table, scope, select)
     if (plan.kind === 'alias') {
       const columns = await describePlan(plan, this.#analysis)
@@ -237,6 +244,8 @@ class Builder {
     }
     ;({ plan, select } = await expandHops(plan, select, this.#analysis.sql))
     if (select.qualify) ({ plan, select } = topN(plan, select))
+    else if (distinctOn(select))
+      ({ plan, select } = firstOn(plan, select, await describePlan(plan, this.#analysis)))
     refuseWindowCalls(select)
     const isIdentity = select.select_list.length === 1 && isBareStar(select.select_list[0] as Expression)
     if (!isIdentity) plan = { kind: 'project', child: plan, items: select.select_list }
@@ -270,42 +279,17 @@ class Builder {
     return { kind: 'static', ref: this.#inlineStatic(ref, scope) }
   }
 
-  #isStreamJoin(ref: TableRef, scope: Scope): ref is JoinRef {
-    return isJoin(ref) && this.#readsStream(ref.left, scope) && this.#readsStream(ref.right, scope)
-  }
-
-  async #streamJoin(ref: JoinRef, scope: Scope, select: SelectQuery) {
-    const ruled = { ...ref, condition: ref.condition && blobAsText(batchTime(ref.condition)) }
-    const [left, right] = [
-      await this.#side(ref.left, scope, select),
-      await this.#side(ref.right, scope, select),
-    ]
-    return streamJoin(left, right, ruled, select.where_clause)
-  }
-
-  async #side(ref: TableRef, scope: Scope, select: SelectQuery): Promise<Side> {
-    if (this.#isStreamJoin(ref, scope))
-      return (await this.#streamJoin(ref, scope, { ...select, where_clause: null })).side
-    if (isJoin(ref)) throw refused('nested-join-side')
-    const from = await this.#from(ref, scope, select)
-    const plan = from.kind === 'alias' && from.columns.length === 0 ? from.child : from
-    const name = ref.alias || (isBaseTable(ref) ? ref.table_name : '')
-    const columns = await describePlan(plan, this.#analysis)
-    return baseSide(
-      plan,
-      name,
-      columns.map((field) => field.name),
-    )
+  /** Whether two streams meet in a join of FROM. */
+  #joinsStreams(ref: TableRef, scope: Scope): boolean {
+    if (!isJoin(ref)) return false
+    const [left, right] = [this.#readsStream(ref.left, scope), this.#readsStream(ref.right, scope)]
+    return (left && right) || this.#joinsStreams(ref.left, scope) || this.#joinsStreams(ref.right, scope)
   }
 
   async #join(ref: JoinRef, scope: Scope, select: SelectQuery): Promise<Plan> {
     const left = await this.#from(ref.left, scope, select)
     const right = await this.#from(ref.right, scope, select)
-    if (isStreaming(left) && isStreaming(right)) throw refused('nested-join-side')
-    const keeps = ref.join_type
-    const isRowWise =
-      keeps === 'INNER' || (isStreaming(left) ? ['LEFT', 'SEMI', 'ANTI'].includes(keeps) : keeps === 'RIGHT')
-    if (!isRowWise) throw refused('static-outer-join')
+    refuseUnlessRowWise(ref, left, right)
     return {
       kind: 'join',
       left,
@@ -345,11 +329,12 @@ function refuseWindowCalls(select: SelectQuery): void {
 
 /** SELECT DISTINCT: the first of every row. */
 function distinctRows(child: Plan, select: SelectQuery): Plan {
-  const distinct = select.modifiers.find((modifier) => modifier.type === 'DISTINCT_MODIFIER')
-  if (!distinct) return child
-  if ((distinct['distinct_on_targets'] as readonly unknown[]).length > 0) throw refused('distinct-on')
-  return { kind: 'dedup', child, keys: [], withinMs: undefined }
+  if (distinctOn(select)) throw refused('distinct-on')
+  const isDistinct = select.modifiers.some((modifier) => modifier.type === 'DISTINCT_MODIFIER')
+  return isDistinct ? firstOfEach(child) : child
 }
+
+const firstOfEach = (child: Plan): Plan => ({ kind: 'dedup', child, keys: [], withinMs: undefined })
 
 const NO_STREAMS = { stream: () => emptyTable }
 

@@ -39,9 +39,9 @@ export const REFUSALS = {
       'session.udf.register or groupByKey(…).mapGroupsWithState in a program, or CREATE MACRO for an expression',
   },
   'distinct-on': {
-    what: 'DISTINCT ON on a stream',
-    why: 'which row of a key is the one may change with every batch',
-    instead: 'dropDuplicates for the first to come, or QUALIFY row_number() … = 1 in update mode',
+    what: 'DISTINCT ON over groups of a stream',
+    why: 'groups change, and which of them is the first of a key changes with them',
+    instead: 'DISTINCT ON in a subquery below the aggregation, or a second query over the sink of the first',
   },
   'several-hops': {
     what: 'more than one hopping window in one SELECT',
@@ -74,9 +74,9 @@ export const REFUSALS = {
     instead: 'a deterministic filter such as WHERE hash(key) % 100 = 0',
   },
   'set-operation': {
-    what: 'UNION, INTERSECT or EXCEPT without ALL on a stream',
-    why: 'removing duplicates or differences needs every row ever seen',
-    instead: 'UNION ALL',
+    what: 'INTERSECT or EXCEPT on a stream, or UNION BY NAME',
+    why: 'rows still to come would take back what was handed on, and names may not match',
+    instead: 'a SEMI or ANTI JOIN of the streams, or UNION with the columns in order',
   },
   'union-with-static': {
     what: 'a union of a stream with a static relation',
@@ -100,19 +100,20 @@ export const REFUSALS = {
     instead: 'a condition that ties the two together',
   },
   'join-kind': {
-    what: 'a NATURAL, ASOF, POSITIONAL or LATERAL join of two streams, or USING in a right or full one',
+    what: 'an ASOF or POSITIONAL join whose right side is a stream, or a full one with USING or NATURAL',
     why: 'which partner a row has would change with rows still to come, or its columns could not be told apart',
-    instead: 'JOIN … ON with the columns spelled out',
+    instead:
+      'JOIN … ON with bounds on both times, or an ASOF join with the stream on the left and a table on the right',
   },
   'join-star': {
-    what: '* REPLACE or COLUMNS(…) directly over a join of streams',
-    why: 'columns of both sides may have the same name',
+    what: '* REPLACE, * RENAME or COLUMNS(…) over a join of streams that have columns of the same name',
+    why: 'a name would not say which of them is meant',
     instead: 'the columns by name, or a subquery around the join',
   },
-  'nested-join-side': {
-    what: 'a join of a stream with a table as a side of a join of streams',
-    why: 'its columns would need two qualifiers',
-    instead: 'a subquery around the inner join',
+  'lateral-join': {
+    what: 'a correlated subquery in FROM beside a join of streams',
+    why: 'a join of streams keeps rows of both sides, and the subquery would have to be kept with every one of them',
+    instead: 'its expressions in SELECT, or a subquery around the join',
   },
   'static-outer-join': {
     what: 'a join that keeps all rows of the static side',
@@ -122,7 +123,7 @@ export const REFUSALS = {
   'stream-in-subquery': {
     what: 'a stream inside a subquery expression (IN, EXISTS, scalar subquery)',
     why: 'its answer would change with every batch',
-    instead: 'put the stream into FROM and the static table into the subquery',
+    instead: 'a SEMI or ANTI JOIN of the two streams; a static table may stand in a subquery',
   },
   'recursive-cte': {
     what: 'WITH RECURSIVE over a stream',
@@ -136,9 +137,9 @@ export const REFUSALS = {
       'windows under a watermark in append mode, complete mode, or keys that are made of the keys below in update mode',
   },
   'union-above-aggregate': {
-    what: 'a union or join above an aggregate on a stream',
-    why: 'the changing rows of the aggregate would be mixed with rows that do not change',
-    instead: 'aggregate the union, or join before the aggregation',
+    what: 'a union of an aggregation with rows that never change, in update or complete mode',
+    why: 'who reads the result could not tell rows that replace others from rows that add to them',
+    instead: 'outputMode append, an aggregation of the union, or two queries',
   },
   'order-without-complete': {
     what: 'ORDER BY or LIMIT on a stream',
@@ -184,6 +185,8 @@ export function checkOutputMode(plan: Plan, mode: OutputMode): void {
   }
   for (const node of nodesOf(plan)) {
     if (node.kind === 'stream-join') checkJoin(node, mode)
+    if (node.kind === 'union' && mode !== 'append' && changesRows(node.left) !== changesRows(node.right))
+      throw refused('union-above-aggregate')
     if (node.kind === 'aggregate') checkSession(node, mode)
     if (node.kind === 'top-n' && mode !== 'update' && !isComputedAnew(node, mode)) throw refused('top-n-mode')
     if (node.kind === 'arrange' && mode !== 'complete') throw refused('order-without-complete')
@@ -240,8 +243,6 @@ function isClosedByWatermark(aggregate: Aggregate): boolean {
 export function checkShape(plan: Plan): void {
   checkGroupsShape(plan)
   for (const node of nodesOf(plan)) {
-    const mixes = node.kind === 'union' || node.kind === 'join'
-    if (mixes && aggregatesOf(node).length > 0) throw refused('union-above-aggregate')
     if (node.kind !== 'aggregate') refuseSessions(node)
     if (node.kind === 'arrange') continue
     if (childrenOf(node).some((child) => child.kind === 'arrange' && isStreaming(child))) {

@@ -20,7 +20,14 @@ export type ScriptStatement =
       readonly options: ReadonlyMap<string, string>
       readonly select: string
     }
-  | { readonly kind: 'view'; readonly name: string; readonly select: string }
+  | {
+      readonly kind: 'view'
+      readonly name: string
+      readonly watermark: { readonly column: string; readonly delay: string } | undefined
+      /** Columns of which only the first row within the watermark stays. */
+      readonly distinct: readonly string[] | undefined
+      readonly select: string
+    }
   /** Anything else is DuckDB's own business: CREATE TABLE, INSERT, SET … */
   | { readonly kind: 'other'; readonly text: string }
 
@@ -31,7 +38,8 @@ export type ScriptStatement =
  * CREATE [OR REPLACE] STREAM name [(field type, …)] [WATERMARK FOR column DELAY 'duration']
  *   USING format [OPTIONS (name 'value', …)]
  * CREATE SINK name USING format [OPTIONS (name 'value', …)] AS select
- * CREATE [OR REPLACE] [TEMP | TEMPORARY] VIEW name AS select
+ * CREATE [OR REPLACE] [TEMP | TEMPORARY] VIEW name [WATERMARK FOR column DELAY 'duration']
+ *   [DISTINCT ON (column, …) WITHIN WATERMARK] AS select
  * ```
  *
  * The text of a select keeps its place in the script, so that errors name the script's lines and columns.
@@ -104,7 +112,21 @@ class StatementReader {
 
   #view(): ScriptStatement {
     const name = this.#name('the name of the view')
-    return { kind: 'view', name, select: this.#select() }
+    const watermark = this.#accept('WATERMARK') ? this.#watermark() : undefined
+    const distinct = this.#accept('DISTINCT') ? this.#distinct() : undefined
+    return { kind: 'view', name, watermark, distinct, select: this.#select() }
+  }
+
+  #distinct(): string[] {
+    const columns: string[] = []
+    this.#expect('ON')
+    this.#take('(')
+    do columns.push(this.#name('a column'))
+    while (this.#acceptSymbol(','))
+    this.#take(')')
+    this.#expect('WITHIN')
+    this.#expect('WATERMARK')
+    return columns
   }
 
   #select(): string {

@@ -30,6 +30,17 @@ export function hasLooseHop(keys: readonly Expression[], others: readonly unknow
   return hops > 0 || keys.filter(isHop).length > 1
 }
 
+/** Whether any clause but FROM makes hopping windows. */
+export function hasHop(select: SelectQuery): boolean {
+  let found = false
+  const { from_table, cte_map, ...clauses } = select
+  walk(clauses, (node) => {
+    found ||= isHop(node)
+    return undefined
+  })
+  return found
+}
+
 /**
  * `hop(ts, slide, size)` gives a row one copy for every window that holds it:
  *

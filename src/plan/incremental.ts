@@ -59,6 +59,8 @@ export interface WatermarkStage {
   readonly table: string
   readonly column: string
   readonly delayMs: number
+  /** Which of the program's sources its rows come from. */
+  readonly sources: readonly number[]
   /** Keeps the rows of the batch that pass here. */
   readonly keep: string
   /**
@@ -102,7 +104,11 @@ export async function incremental(
   const printChanged = (node: Plan) => printOver(node, (stored) => changedOf(names.get(stored) as string))
   const watermarks = await Promise.all(
     watermarksOf(plan).map(async (node) =>
-      watermarkStage(node, names.get(node) as string, await printInPlace(node)),
+      watermarkStage(node, {
+        table: names.get(node) as string,
+        select: await printInPlace(node),
+        sources: inputsOf(node).map((input) => sources.findIndex((source) => source.input === input)),
+      }),
     ),
   )
   const operators = (
@@ -182,13 +188,21 @@ function isBelowAnother(node: Stateful, plan: Plan): boolean {
   return statefulOf(plan).some((other) => other !== node && statefulOf(other).includes(node))
 }
 
-function watermarkStage(node: Watermark, table: string, select: string): WatermarkStage {
+function watermarkStage(
+  node: Watermark,
+  {
+    table,
+    select,
+    sources,
+  }: { readonly table: string; readonly select: string; readonly sources: readonly number[] },
+): WatermarkStage {
   const time = `epoch_us(${quoted(node.column)}::TIMESTAMP) / 1000`
   const believed = `coalesce(${time} <= getvariable('event_time_limit'), true)`
   return {
     table,
     column: node.column,
     delayMs: node.delayMs,
+    sources,
     keep: `CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`,
     eventTime: `SELECT min(${time}) AS least, max(${time}) FILTER (WHERE ${believed}) AS greatest, avg(${time}) AS average FROM ${table}`,
   }

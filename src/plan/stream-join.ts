@@ -1,9 +1,11 @@
+import type { Schema } from '../batch.ts'
 import {
   type ColumnRef,
   column,
   type Expression,
   isColumnRef,
   isStar,
+  isSubquery,
   type JoinRef,
   named,
   type SelectQuery,
@@ -11,7 +13,7 @@ import {
 import { refused } from './check.ts'
 import type { JoinColumn, Plan, StreamJoin } from './plan.ts'
 import { conjuncts, LEFT, RIGHT } from './time-bounds.ts'
-import { rewrite } from './walk.ts'
+import { rewrite, walk } from './walk.ts'
 
 /** One relation of FROM: its name, and what its columns are called in the result of the join. */
 export interface Relation {
@@ -38,77 +40,127 @@ export type JoinType = (typeof TYPES)[number]
 /**
  * The join of two streams. Its columns are called `relation.column`, and `bind` makes the rest of the SELECT say so.
  *
- * @param where conjuncts of WHERE; those of an inner join are part of its condition, so that `FROM a, b WHERE …` is a
- *   join like any other. Answers those that are not.
+ * @param where conjuncts of WHERE; an inner join takes those that its sides can answer. Answers the others.
  */
-export function streamJoin(left: Side, right: Side, ref: JoinRef, where: Expression | null) {
+export function streamJoin(left: Side, right: Side, ref: JoinRef, where: readonly Expression[]) {
   const type = TYPES.find((each) => each === ref.join_type)
-  // Which side's key a full or right join shows would depend on the row.
-  if (ref.using_columns.length > 0 && (type === 'FULL' || type === 'RIGHT')) throw refused('join-kind')
-  if (!type || !['REGULAR', 'CROSS'].includes(ref.ref_type)) throw refused('join-kind')
-  const using = ref.using_columns.map((name) => name.toLowerCase())
-  const rightRelations = right.relations.map((relation) => ({
-    ...relation,
-    columns: relation.columns.map((each) =>
-      using.includes(each.name.toLowerCase()) ? { ...each, isHidden: true as const } : each,
-    ),
-  }))
-  const toSides = (tree: Expression) => rewrite(tree, (node) => sideOf(node, left.relations, right.relations))
-  const absorbs = type === 'INNER' && !JSON.stringify(where).includes('"class":"SUBQUERY"')
-  const conditions = [
-    ...using.map((name) => equal(column(name), left.relations, right.relations)),
-    ...conjuncts(ref.condition).map(toSides),
-    ...(absorbs ? conjuncts(where).map(toSides) : []),
-  ]
-  if (conditions.length === 0) throw refused('cross-join')
+  if (!type || !['REGULAR', 'CROSS', 'NATURAL'].includes(ref.ref_type)) throw refused('join-kind')
+  const { conditions, relations } = sideOfJoin(left, right, ref)
+  const taken = type === 'INNER' ? where.filter((each) => isAbout(each, left, right)) : []
+  const all = [...conditions, ...taken.map((each) => toSides(each, left, right))]
+  const condition = and(all)
+  if (!condition) throw refused('cross-join')
+  const isOneSided = type === 'SEMI' || type === 'ANTI'
   const plan: StreamJoin = {
     kind: 'stream-join',
     left: left.plan,
     right: right.plan,
     type,
-    condition: conditions.length === 1 ? (conditions[0] as Expression) : and(conditions),
+    condition,
     columns: {
       left: columnsOf(left.relations),
-      right: type === 'SEMI' || type === 'ANTI' ? [] : columnsOf(right.relations),
+      right: isOneSided ? [] : columnsOf(right.relations),
     },
   }
-  const isOneSided = type === 'SEMI' || type === 'ANTI'
-  const relations = isOneSided ? left.relations : [...left.relations, ...rightRelations]
-  return { side: { plan, relations: relations.map(asResult) }, where: absorbs ? null : where }
+  return { side: { plan, relations }, where: where.filter((each) => !taken.includes(each)) }
+}
+
+/** What joins of every kind make of their sides: conditions over `l` and `r`, and the relations above. */
+export function sideOfJoin(left: Side, right: Side, ref: JoinRef) {
+  const using = (ref.ref_type === 'NATURAL' ? commonNames(left, right) : ref.using_columns).map((name) =>
+    name.toLowerCase(),
+  )
+  // Which side's key a full join shows would depend on the row.
+  if (using.length > 0 && ref.join_type === 'FULL') throw refused('join-kind')
+  const hides = ref.join_type === 'RIGHT' ? left : right
+  const hidden = hides.relations.map((relation) => ({
+    ...relation,
+    columns: relation.columns.map((each) =>
+      using.includes(each.name.toLowerCase()) ? { ...each, isHidden: true as const } : each,
+    ),
+  }))
+  const isOneSided = ref.join_type === 'SEMI' || ref.join_type === 'ANTI'
+  const rightRelations = hides === right ? hidden : right.relations
+  const relations = [...(hides === left ? hidden : left.relations), ...(isOneSided ? [] : rightRelations)]
+  const sources = (side: string, of: Side) => columnsOf(of.relations).map((each) => ({ ...each, side }))
+  return {
+    conditions: [
+      ...using.map((name) => equal(column(name), left.relations, right.relations)),
+      ...conjuncts(ref.condition).map((each) => toSides(each, left, right)),
+    ],
+    relations: relations.map(asResult),
+    /** The columns of the result, by their places in the sides. */
+    sources: [...sources(LEFT, left), ...(isOneSided ? [] : sources(RIGHT, right))],
+  }
 }
 
 /** A base relation as a side. */
-export function baseSide(plan: Plan, alias: string, names: readonly string[]): Side {
+export function baseSide(plan: Plan, alias: string, columns: Schema): Side {
   return {
     plan,
     relations: [
-      { alias, columns: names.map((name) => ({ name, source: name, output: `${alias}.${name}` })) },
+      { alias, columns: columns.map(({ name }) => ({ name, source: name, output: `${alias}.${name}` })) },
     ],
   }
 }
 
-/** The clauses of a SELECT over the columns of a join: `c.page` becomes `"c.page" AS page`, `*` becomes their list. */
-export function bind(select: SelectQuery, relations: readonly Relation[]): SelectQuery {
+/**
+ * A SELECT over the columns of a join: `c.page` becomes `"c.page" AS page`, `*` becomes their list.
+ *
+ * @throws STREAMING_UNSUPPORTED for `* REPLACE`, `* RENAME` and COLUMNS where names do not tell columns apart
+ */
+export function bind(select: SelectQuery, side: Side): { plan: Plan; select: SelectQuery } {
+  const { plan, relations } = choosesByName(select) ? plainlyNamed(side) : side
   const { from_table, select_list, ...clauses } = select
   const toOutput = (node: Expression) => {
     const found = isColumnRef(node) ? find(node, relations) : undefined
     return found && named(column(found.source, ...found.path), node.alias)
   }
   const items = select_list.flatMap((item) => {
-    if (isStar(item)) return expand(item, relations)
+    if (isStar(item) && !choosesByName(item)) return expand(item, relations)
     const bound = rewrite(item, toOutput)
     return isColumnRef(item) && item.alias === ''
       ? [named(bound, item.column_names.at(-1) as string)]
       : [bound]
   })
-  return { ...rewrite(clauses, toOutput), select_list: items, from_table } as SelectQuery
+  return {
+    plan,
+    select: { ...rewrite(clauses, toOutput), select_list: items, from_table } as SelectQuery,
+  }
+}
+
+/** Whether a star does more than list columns: `* REPLACE`, `* RENAME`, COLUMNS(…). */
+function choosesByName(root: unknown): boolean {
+  let found = false
+  walk(root, (node) => {
+    if (!isStar(node)) return undefined
+    const lists = ['replace_list', 'rename_list', 'qualified_exclude_list']
+    const chooses = lists.some((list) => ((node[list] as readonly unknown[] | undefined) ?? []).length > 0)
+    if (!chooses && !node['columns'] && !node['expr']) return undefined
+    if (node['relation_name'] !== '') throw refused('join-star')
+    found = true
+    return undefined
+  })
+  return found
+}
+
+/** The join with its columns under their own names, which are all different. */
+function plainlyNamed({ plan, relations }: Side): Side {
+  const visible = relations.flatMap(({ columns }) => columns).filter(({ isHidden }) => !isHidden)
+  if (new Set(visible.map(({ name }) => name.toLowerCase())).size < visible.length) throw refused('join-star')
+  const items = visible.map(({ source, name }) => named(column(source), name))
+  const asNamed = (relation: Relation): Relation => ({
+    ...relation,
+    columns: relation.columns
+      .filter(({ isHidden }) => !isHidden)
+      .map((each) => ({ ...each, source: each.name })),
+  })
+  return { plan: { kind: 'project', child: plan, items }, relations: relations.map(asNamed) }
 }
 
 function expand(star: Expression, relations: readonly Relation[]): Expression[] {
   const qualifier = String(star['relation_name'] ?? '').toLowerCase()
   const excluded = (star['exclude_list'] as string[]).map((name) => String(name).toLowerCase())
-  if ((star['replace_list'] as unknown[]).length > 0 || star['columns'] || star['expr'])
-    throw refused('join-star')
   return relations
     .filter(({ alias }) => qualifier === '' || alias.toLowerCase() === qualifier)
     .flatMap(({ columns }) => columns)
@@ -132,21 +184,38 @@ function find(
   return plain && { source: plain.source, path: node.column_names.slice(1) }
 }
 
-/** A column of the condition as `l.source` or `r.source`. */
-function sideOf(
+/** A column of a condition as `side.source`; undefined for all else. */
+export function toSide(
   node: Expression,
-  left: readonly Relation[],
-  right: readonly Relation[],
-): Expression | undefined {
-  if (!isColumnRef(node)) return undefined
-  for (const [side, relations] of [
-    [LEFT, left],
-    [RIGHT, right],
-  ] as const) {
-    const found = find(node, relations)
-    if (found) return named(column(side, found.source, ...found.path), node.alias)
-  }
-  return undefined
+  side: string,
+  relations: readonly Relation[],
+): ColumnRef | undefined {
+  const found = isColumnRef(node) ? find(node, relations) : undefined
+  return found && named(column(side, found.source, ...found.path), node.alias)
+}
+
+function toSides(condition: Expression, left: Side, right: Side): Expression {
+  return rewrite(
+    condition,
+    (node) => toSide(node, LEFT, left.relations) ?? toSide(node, RIGHT, right.relations),
+  )
+}
+
+/** Whether a condition is about columns of these sides alone. */
+function isAbout(condition: Expression, left: Side, right: Side): boolean {
+  let isKnown = true
+  walk(condition, (node) => {
+    if (isSubquery(node)) isKnown = false
+    if (isColumnRef(node) && !find(node, left.relations) && !find(node, right.relations)) isKnown = false
+    return undefined
+  })
+  return isKnown
+}
+
+function commonNames(left: Side, right: Side): string[] {
+  const names = (side: Side) => side.relations.flatMap(({ columns }) => columns.map(({ name }) => name))
+  const others = names(right).map((name) => name.toLowerCase())
+  return names(left).filter((name) => others.includes(name.toLowerCase()))
 }
 
 function equal(name: ColumnRef, left: readonly Relation[], right: readonly Relation[]): Expression {
@@ -155,7 +224,8 @@ function equal(name: ColumnRef, left: readonly Relation[], right: readonly Relat
   return { class: 'COMPARISON', type: 'COMPARE_EQUAL', alias: '', ...sides }
 }
 
-function and(children: readonly Expression[]): Expression {
+export function and(children: readonly Expression[]): Expression | null {
+  if (children.length < 2) return children[0] ?? null
   return { class: 'CONJUNCTION', type: 'CONJUNCTION_AND', alias: '', children }
 }
 

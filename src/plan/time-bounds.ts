@@ -132,13 +132,15 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   week: 604_800_000,
 }
 
-/** `INTERVAL '5 minutes'` or `INTERVAL 5 MINUTE`, of one fixed-length unit. */
-function intervalMs(node: Expression): number | undefined {
+/** `INTERVAL '5 minutes'`, `INTERVAL 5 MINUTE` or `'5 minutes'`, of one fixed-length unit. */
+export function intervalMs(node: Expression | undefined): number | undefined {
   const constant = (each: Expression | undefined): unknown =>
     each?.class === 'CAST'
       ? constant(each['child'] as Expression)
       : (each?.['value'] as { value?: unknown } | undefined)?.value
-  if (node.class === 'CAST' && (node['cast_type'] as { id: string }).id === 'INTERVAL') {
+  if (!node) return undefined
+  const isInterval = node.class === 'CAST' && (node['cast_type'] as { id: string }).id === 'INTERVAL'
+  if (isInterval || node.class === 'CONSTANT') {
     const [, amount, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*$/i.exec(String(constant(node))) ?? []
     return scaled(Number(amount), unit)
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { col, count, window, windowTime } from '../../src/api/functions.ts'
 import { Session } from '../../src/api/session.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { Row } from '../../src/duckdb.ts'
 import { WatermarkClock } from '../../src/engine/watermark.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -33,7 +34,7 @@ const PANES = (slide: number, size: number) =>
 const APPEND: readonly Pick<Case, 'sql' | 'batchSql'>[] = [
   { sql: "SELECT tumble(at, '10 seconds') AS w, count(*) AS n, avg(userId) AS u FROM events GROUP BY w" },
   {
-    sql: "SELECT page, tumble(at, '5 seconds').start AS s, sum(price) AS p FROM events GROUP BY page, tumble(at, '5 seconds')",
+    sql: "SELECT page, tumble(at, '5 seconds').start AS s, sum(price) AS p FROM events GROUP BY page, s",
   },
   {
     sql: "SELECT hop(at, '5 seconds', '15 seconds') AS w, page, count(*) AS n, max(price) AS p FROM events GROUP BY w, page",
@@ -58,6 +59,12 @@ const APPEND: readonly Pick<Case, 'sql' | 'batchSql'>[] = [
       GROUP BY page, number`,
   },
   { sql: 'SELECT DISTINCT page, userId FROM events' },
+  {
+    sql: 'SELECT page, userId FROM events UNION SELECT DISTINCT ON (page) page, 0 FROM events WHERE userId > 3',
+  },
+  {
+    sql: "SELECT x.w, l.label FROM (SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM events GROUP BY w) x JOIN (VALUES (13, 'few'), (14, 'many')) l(n, label) ON l.n = x.n UNION ALL SELECT tumble(at, '20 seconds'), 'all' FROM events GROUP BY 1",
+  },
   { sql: 'SELECT DISTINCT at, page FROM events WHERE userId > 2' },
   {
     sql: "SELECT tumble(window_time(w), '1 minute') AS m, sum(n) AS n, max(n) AS busiest FROM (SELECT tumble(at, '10 seconds') AS w, page, count(*) AS n FROM events GROUP BY ALL) GROUP BY m",
@@ -88,6 +95,10 @@ const UPDATE: readonly (Pick<Case, 'sql' | 'batchSql' | 'key'> & { mode?: 'compl
   {
     sql: 'SELECT page, userId, price, row_number() OVER (PARTITION BY page ORDER BY price DESC, at, userId) AS rn FROM events QUALIFY rn <= 3',
     key: ['page', 'rn'],
+  },
+  {
+    sql: 'SELECT DISTINCT ON (page) page, price, userId FROM events ORDER BY 1, price DESC, at, 3',
+    key: ['page'],
   },
   {
     sql: 'SELECT page, at, userId FROM events QUALIFY row_number() OVER (PARTITION BY page ORDER BY at DESC, userId) = 1',
@@ -241,6 +252,31 @@ describe('event time', () => {
     await session.close()
   })
 
+  test('a stream that is idle does not hold back the watermark of the other, when the query says so', async () => {
+    let aheadMs = 0
+    const clock = { ...systemClock, now: () => systemClock.now() + aheadMs }
+    const session = await Session.create({ log: silentLogger, clock })
+    const [busy, quiet] = ['busy', 'quiet'].map((name) => new MemoryStream({ at: 'TIMESTAMP' }, { name }))
+    for (const [name, stream] of Object.entries({ busy, quiet }))
+      load(session, stream as MemoryStream).createOrReplaceTempView(name)
+    const rows: Row[] = []
+    const query = await session
+      .sql(
+        "SELECT tumble(at, '10 seconds').start AS s, count(*) AS n FROM (FROM busy UNION ALL FROM quiet) GROUP BY ALL",
+      )
+      .writeStream.option('watermarkIdleTimeout', '1 minute')
+      .foreachBatch(async (batch) => void rows.push(...(await batch.toObjects())))
+      .start()
+    busy?.add({ at: at(1) }, { at: at(40) })
+    await query.processAllAvailable()
+    assert.deepEqual(rows, [])
+    aheadMs = 61_000
+    await query.processAllAvailable()
+    assert.deepEqual(rows, [{ s: at(0), n: 1n }])
+    assert.equal(query.lastProgress?.numInputRows, 0)
+    await session.close()
+  })
+
   test('what cannot carry a watermark is refused', async () => {
     const session = await Session.create({ log: silentLogger })
     const events = session.readStream.format(new MemoryStream({ at: 'TIMESTAMP', k: 'INTEGER' })).load()
@@ -261,21 +297,52 @@ describe('event time', () => {
   })
 })
 
+function watermarks(
+  delaysMs: number[],
+  policy: 'min' | 'max',
+  idleAfterMs?: number,
+  startMs?: number,
+  logged?: number[],
+) {
+  const clock = new WatermarkClock({ delaysMs, policy, idleAfterMs }, 0, startMs ?? null, logged)
+  return {
+    clock,
+    /** Rows of so great an event time, null for none, in a round of reading at `nowMs`. */
+    see: (greatest: (number | null)[], nowMs = 0, hasMore = false) => {
+      clock.observe(
+        greatest.map((greatestMs) => ({ greatestMs, hasMore })),
+        nowMs,
+      )
+      return clock.currentMs
+    },
+  }
+}
+
+test('a watermark that is idle does not hold back the others', () => {
+  const { see, clock } = watermarks([0, 0], 'min', 1000)
+  assert.equal(see([100, null], 0), null)
+  assert.equal(see([200, null], 999), null)
+  assert.equal(see([300, null], 1000), 300)
+  assert.equal(see([400, 310], 1500), 310)
+  assert.equal(see([500, null], 2600, true), 310)
+  assert.equal(see([null, null], 3600), 500)
+  // Back again, and behind: the watermark stays where it is.
+  assert.equal(see([600, 320], 3700), 500)
+  clock.reach(900)
+  assert.equal(see([650, 330], 3800), 900)
+  const always = watermarks([0, 0], 'min')
+  assert.equal(always.see([100, null], 1e12), null)
+})
+
 test('of several watermarks the slowest or the fastest decides, and none goes back', () => {
-  const slowest = new WatermarkClock([10, 0], 'min', null)
-  slowest.observe([100, null])
-  assert.equal(slowest.currentMs, null)
-  slowest.observe([null, 40])
-  assert.equal(slowest.currentMs, 40)
-  slowest.observe([50, 30])
-  assert.equal(slowest.currentMs, 40)
-  slowest.observe([null, 95])
-  assert.equal(slowest.currentMs, 90)
-  const fastest = new WatermarkClock([10, 0], 'max', null)
-  fastest.observe([100, null])
-  assert.equal(fastest.currentMs, 90)
-  assert.deepEqual(slowest.valuesMs, [90, 95])
-  const restarted = new WatermarkClock([10, 0], 'min', 90, [90, 95])
-  restarted.observe([120, null])
-  assert.equal(restarted.currentMs, 95)
+  const slowest = watermarks([10, 0], 'min')
+  assert.equal(slowest.see([100, null]), null)
+  assert.equal(slowest.see([null, 40]), 40)
+  assert.equal(slowest.see([50, 30]), 40)
+  assert.equal(slowest.see([null, 95]), 90)
+  const fastest = watermarks([10, 0], 'max')
+  assert.equal(fastest.see([100, null]), 90)
+  assert.deepEqual(slowest.clock.valuesMs, [90, 95])
+  const restarted = watermarks([10, 0], 'min', undefined, 90, [90, 95])
+  assert.equal(restarted.see([120, null]), 95)
 })

@@ -6,22 +6,33 @@ import { silentLogger } from '../../src/log.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { type Case, checkAgainstBatch } from '../support/oracle.ts'
+import { randomJoin } from '../support/random-join.ts'
 import { forSeeds } from '../support/seeds.ts'
 
 const START = Date.UTC(2026, 0, 1)
 const COLUMNS = { side: 'VARCHAR', id: 'INTEGER', at: 'TIMESTAMP', v: 'INTEGER' }
 
-/** Rows of two streams in one, out of order by less than ten seconds, and one of each side that closes all before. */
-function rows(random: SeededRandom): Row[] {
+/** The value of the rows that close all others. */
+const END = 1000
+
+/** Rows of several streams in one, out of order by less than ten seconds, and one of each that closes all before. */
+function rows(random: SeededRandom, sides = ['a', 'b']): Row[] {
   const early: Row[] = Array.from({ length: 10 + random.below(150) }, (_, i) => ({
-    side: random.pick(['a', 'b']),
+    side: random.pick(sides),
     id: random.below(12),
     at: new Date(START + i * 800 + random.below(8000)),
     v: random.below(100),
   }))
-  const end = (side: string) => ({ side, id: side === 'a' ? -1 : -2, at: new Date(START + 86_400_000), v: 0 })
-  return [...early, end('a'), end('b')]
+  const end = sides.map((side, i) => ({ side, id: -1 - i, at: new Date(START + 86_400_000), v: END }))
+  return [...early, ...end]
 }
+
+const isOfEnd = (row: Row): boolean =>
+  Object.values(row).some(
+    (value) => value === -1 || value === -2 || JSON.stringify(value, big)?.includes('2026-01-02'),
+  )
+
+const NAMES = ["CREATE TABLE names AS SELECT i AS id, 'name ' || i AS label FROM range(0, 12, 2) r(i)"]
 
 const AB = `WITH a AS (SELECT id, at, v FROM events WHERE side = 'a'), b AS (SELECT id, at, v FROM events WHERE side = 'b')`
 const NEAR = 'a.id = b.id AND b.at BETWEEN a.at - INTERVAL 5 SECOND AND a.at + INTERVAL 10 SECOND'
@@ -39,6 +50,11 @@ const APPEND: readonly string[] = [
   `${AB} SELECT tumble(a.at, '20 seconds') AS w, count(b.id) AS n FROM a LEFT JOIN b ON ${NEAR} GROUP BY w`,
   `${AB} SELECT x.w, x.n, y.n AS m FROM (SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM a GROUP BY w) x JOIN (SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM b GROUP BY w) y ON x.w = y.w`,
   `${AB} SELECT a.id, c.v FROM a JOIN b ON ${NEAR} JOIN (SELECT id, at, v FROM events WHERE v > 50) c ON c.id = b.id AND c.at = b.at`,
+  `SELECT a.id, a.v, b.v AS bv FROM events a JOIN events b ON a.id = b.id AND a.side < b.side AND b.at BETWEEN a.at AND a.at + INTERVAL 3 SECOND`,
+  `${AB} SELECT a.id, n.label, b.v FROM a, b, names n WHERE ${NEAR} AND n.id = a.id AND b.v > 10`,
+  `${AB} SELECT a.id, b.at, t.x FROM a JOIN b ON ${NEAR}, unnest([a.v, b.v]) t(x)`,
+  `${AB} SELECT * REPLACE (v + 1 AS v) FROM a JOIN (SELECT id AS bid, at AS bat, v AS bv FROM b) b ON a.id = bid AND bat BETWEEN a.at AND a.at + INTERVAL 4 SECOND`,
+  `${AB} SELECT hop(a.at, '5 seconds', '5 seconds') AS w, n.label, count(*) AS n FROM a LEFT JOIN names n USING (id) GROUP BY ALL`,
 ]
 
 const base: Pick<Case, 'columns' | 'watermark' | 'key'> = {
@@ -51,13 +67,37 @@ describe('a join of two streams', () => {
   test('hands on what the batch join gives, in any cut', async () => {
     await forSeeds(APPEND.length, async (random, seed) => {
       const sql = APPEND[Number(seed) % APPEND.length] as string
-      const isHeldBack = (row: Row) =>
-        Object.values(row).some(
-          (value) => value === -1 || value === -2 || JSON.stringify(value, big)?.includes('2026-01-02'),
-        )
-      const withoutEnd = { ...base, rows: rows(random), sql, mode: 'append' as const, isHeldBack }
-      await checkAgainstBatch(withoutEnd, random)
+      const batchSql = sql.replace("hop(a.at, '5 seconds', ", 'tumble(a.at, ')
+      const each = { ...base, rows: rows(random), sql, batchSql, mode: 'append' as const, tables: NAMES }
+      await checkAgainstBatch({ ...each, isHeldBack: isOfEnd }, random)
     })
+  })
+
+  test('of any kind gives the batch answer over all rows that it has not dropped as late', async () => {
+    let late = 0
+    await forSeeds(3, async (random) => {
+      const numbered = rows(random, ['a', 'b', 'c']).map((row, n) => {
+        const isEnd = row['v'] === END
+        const at = new Date(START + random.below(40_000))
+        const disturbed = random.next() < 0.1 ? { at: random.pick([at, at, null]) } : {}
+        return { ...row, n: isEnd ? -1 - n : n, ...(isEnd ? {} : disturbed) }
+      })
+      const isHeldBack = (row: Row) =>
+        row['w'] === null ||
+        Object.entries(row).some(([name, value]) => name.endsWith('n') && Number(value) < 0) ||
+        isOfEnd(row)
+      const columns = { ...COLUMNS, n: 'INTEGER' }
+      const each: Case = {
+        ...base,
+        columns,
+        rows: numbered,
+        sql: randomJoin(random),
+        mode: 'append',
+        isHeldBack,
+      }
+      late += (await checkAgainstBatch({ ...each, number: 'n', tables: NAMES }, random)).late
+    })
+    assert.ok(late > 0, 'no row came too late')
   })
 
   test('feeds an aggregation in update mode', async () => {

@@ -45,6 +45,23 @@ test('a script is read statement by statement', () => {
   )
 })
 
+test('a view may have a watermark and drop duplicates within it', () => {
+  const [view] = parseScript(
+    'CREATE VIEW v WATERMARK FOR "at" DELAY \'10 seconds\' DISTINCT ON (id, "user id") WITHIN WATERMARK AS SELECT 1',
+  )
+  assert.deepEqual(
+    { ...view, select: undefined },
+    {
+      kind: 'view',
+      name: 'v',
+      watermark: { column: 'at', delay: '10 seconds' },
+      distinct: ['id', 'user id'],
+      select: undefined,
+    },
+  )
+  assert.throws(() => parseScript('CREATE VIEW v DISTINCT ON (id) AS SELECT 1'), /expected WITHIN/)
+})
+
 test('the text of a select keeps its line and column in the script', () => {
   const script = 'CREATE STREAM s USING kinesis;\nCREATE SINK o USING console\n  AS SELECT a FROM s'
   const sink = parseScript(script)[1]

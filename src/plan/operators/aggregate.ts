@@ -82,6 +82,7 @@ async function mergedOperator(
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
   const touched = `${name}_touched`
   const columns = types.map((field) => quoted(field.name)).join(', ')
+  const first = quoted(types[0]!.name)
   const results = [
     ...keys.map(quoted),
     ...calls.map((each, i) => `${each.final} AS ${quoted(aggregate.calls[i]!.name)}`),
@@ -117,7 +118,7 @@ async function mergedOperator(
       {
         returning:
           `MERGE INTO ${state} AS s USING (SELECT ${columns} FROM ${delta}) AS d ON ${sameKey(keys, 's', 'd')} ` +
-          `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${columns.split(', ')[0]} = s.${columns.split(', ')[0]}`} ` +
+          `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${first} = s.${first}`} ` +
           `WHEN NOT MATCHED THEN INSERT RETURNING ${columns}`,
         into: touched,
       },

@@ -138,13 +138,16 @@ function expiry(alias: Side['alias'], bounds: TimeBounds | undefined): string | 
   return `(${moment} + INTERVAL ${(shiftMs ?? 0) + other.time.lagMs} MILLISECOND)`
 }
 
+/** A row without event time has no partner either: the bounds on time are never true of it. */
+const isOver = (over: string | undefined): string => `(${over} <= ${WATERMARK} OR ${over} IS NULL)`
+
 /** The rows that the batch hands on. */
 function resultOf(join: StreamJoin, left: Side, right: Side, pairs: string): string {
   const names = (side: Side) =>
     (side.alias === LEFT ? join.columns.left : join.columns.right).map(({ output }) => quoted(output))
   const all = [...names(left), ...names(right)].join(', ')
   const lonely = (side: Side, key: string) =>
-    `${side.state} AS ${side.alias} WHERE NOT ${quoted(MATCHED)} AND ${side.over} <= ${WATERMARK} AND ${quoted(ROW)} NOT IN (SELECT ${key} FROM ${pairs})`
+    `${side.state} AS ${side.alias} WHERE NOT ${quoted(MATCHED)} AND ${isOver(side.over)} AND ${quoted(ROW)} NOT IN (SELECT ${key} FROM ${pairs})`
   const nulls = (side: Side) => names(side).map((name) => `NULL AS ${name}`)
   const matched = `SELECT ${all} FROM ${pairs}`
   const onlyLeft = `SELECT ${[...left.outputs(LEFT), ...nulls(right)].join(', ')} FROM ${lonely(left, 'l')}`
@@ -187,7 +190,7 @@ function operator(
     state: side.state,
     prepare: [...side.prepare, ...prepare],
     run,
-    evict: side.over ? [`DELETE FROM ${side.state} WHERE ${side.over} <= ${WATERMARK}`] : [],
+    evict: side.over ? [`DELETE FROM ${side.state} WHERE ${isOver(side.over)}`] : [],
     late: side.late,
     changed: `SELECT ${storable(side.types)} FROM ${side.state} WHERE ${isNew}`,
     snapshot: `SELECT ${storable(side.types)} FROM ${side.state}`,
