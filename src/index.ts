@@ -11,6 +11,7 @@ export {
   type GroupTimeout,
   KeyedGroups,
 } from './api/keyed-groups.ts'
+export type { DropOptions, Fill } from './api/missing-values.ts'
 export { StreamingQuery } from './api/query.ts'
 export { DataStreamReader, type PayloadSchema } from './api/reader.ts'
 export { Session, type SessionOptions } from './api/session.ts'

@@ -114,19 +114,49 @@ export class Column {
     return binary(this, '*', other)
   }
 
-  /** `a / b`, always a fraction: `7 / 2` is `3.5`. */
+  /** `a / b`, always a fraction: `7 / 2` is `3.5`; NULL for a divisor of 0. */
   divide(other: Operand): Column {
-    return binary(this, '/', other)
+    return binary(this, '/', notZero(other))
   }
 
-  /** `a % b` */
+  /** `a % b`, with the sign of a; NULL for a divisor of 0. */
   mod(other: Operand): Column {
-    return binary(this, '%', other)
+    return binary(this, '%', notZero(other))
   }
 
-  /** `a LIKE pattern`, with `%` and `_`. */
+  /** `a & b` */
+  bitwiseAND(other: Operand): Column {
+    return binary(this, '&', other)
+  }
+
+  /** `a | b` */
+  bitwiseOR(other: Operand): Column {
+    return binary(this, '|', other)
+  }
+
+  /** `xor(a, b)` */
+  bitwiseXOR(other: Operand): Column {
+    return new Column(`xor(${this.sql}, ${sqlOf(other)})`)
+  }
+
+  /** `a LIKE pattern`, with `%` and `_`, which a `\\` before them makes plain. */
   like(pattern: string): Column {
-    return binary(this, 'LIKE', pattern)
+    return matching(this, 'LIKE', pattern)
+  }
+
+  /** Like `like`, capitals or not. */
+  ilike(pattern: string): Column {
+    return matching(this, 'ILIKE', pattern)
+  }
+
+  /** `size` characters from `start`, which counts from 1, or from the end where it is negative. */
+  substr(start: number, size: number): Column {
+    return substring(this, start, size)
+  }
+
+  /** Whether a number is NaN; false for NULL. */
+  isNaN(): Column {
+    return new Column(`coalesce(isnan(${this.sql}), false)`)
   }
 
   /** Whether a regular expression matches anywhere in the text: `regexp_matches(a, pattern)`. */
@@ -154,6 +184,11 @@ export class Column {
     return new Column(`CAST(${this.sql} AS ${type})`)
   }
 
+  /** As `cast`, but NULL where a value does not fit. */
+  tryCast(type: string): Column {
+    return new Column(`TRY_CAST(${this.sql} AS ${type})`)
+  }
+
   /** A field of a struct: `(a)."name"`. */
   getField(name: string): Column {
     return new Column(`(${this.sql}).${quoted(name)}`)
@@ -161,20 +196,46 @@ export class Column {
 
   /** An item of a list, from 0 as in Spark, or the value of a map's key. */
   getItem(key: number | string): Column {
+    if (typeof key === 'number' && key < 0) return new Column('NULL')
     return new Column(
       typeof key === 'number' ? `(${this.sql})[${key + 1}]` : `(${this.sql})[${literal(key)}]`,
     )
   }
 
-  /** Smallest first, for `orderBy`. */
+  /** Smallest first and NULLs before them, for `orderBy`. */
   asc(): Column {
-    return new Column(`${this.sql} ASC`)
+    return this.ascNullsFirst()
   }
 
-  /** Largest first, for `orderBy`. */
+  /** Largest first and NULLs after them, as is the default of DuckDB too, for `orderBy`. */
   desc(): Column {
     return new Column(`${this.sql} DESC`)
   }
+
+  /** Smallest first, after the NULLs. */
+  ascNullsFirst(): Column {
+    return new Column(`${this.sql} ASC NULLS FIRST`)
+  }
+
+  /** Smallest first, before the NULLs. */
+  ascNullsLast(): Column {
+    return new Column(`${this.sql} ASC NULLS LAST`)
+  }
+
+  /** Largest first, after the NULLs. */
+  descNullsFirst(): Column {
+    return new Column(`${this.sql} DESC NULLS FIRST`)
+  }
+
+  /** Largest first, before the NULLs. */
+  descNullsLast(): Column {
+    return new Column(`${this.sql} DESC NULLS LAST`)
+  }
+}
+
+/** An item of ORDER BY; without a direction of its own, Spark's default. */
+export function orderOf(column: Column): string {
+  return /\b(?:ASC|DESC)(?:\s+NULLS\s+(?:FIRST|LAST))?$/i.test(column.sql) ? column.sql : column.asc().sql
 }
 
 /** A value as DuckDB SQL: columns as they are, everything else as a literal. */
@@ -195,6 +256,25 @@ export function itemOf(column: Column): string {
 
 function binary(left: Column, operator: string, right: Operand): Column {
   return new Column(`(${left.sql} ${operator} ${sqlOf(right)})`)
+}
+
+/** DuckDB answers a division of fractions by 0 with infinity, Spark with NULL. */
+function notZero(divisor: Operand): Operand {
+  const isSafe = (typeof divisor === 'number' || typeof divisor === 'bigint') && Number(divisor) !== 0
+  return isSafe ? divisor : new Column(`nullif(${sqlOf(divisor)}, 0)`)
+}
+
+function matching(column: Column, operator: string, pattern: string): Column {
+  const plain = pattern.includes('\\') ? ` ESCAPE ${literal('\\')}` : ''
+  return new Column(`(${column.sql} ${operator} ${literal(pattern)}${plain})`)
+}
+
+/** Spark's positions: 0 is 1, and what lies before the beginning counts. */
+function substring({ sql }: Column, start: number, size: number): Column {
+  if (start >= 0) return new Column(`substring(${sql}, ${Math.max(start, 1)}, ${Math.max(size, 0)})`)
+  const first = `(length(${sql}) - ${-start})`
+  const taken = `greatest(${size} + least(${first}, 0), 0)`
+  return new Column(`substring(${sql}, greatest(${first}, 0) + 1, ${taken})`)
 }
 
 function numberSql(value: number): string {

@@ -7,15 +7,17 @@ import { emptyTable } from '../plan/ast.ts'
 import { buildPlan } from '../plan/build.ts'
 import { checkShape } from '../plan/check.ts'
 import { describePlan } from '../plan/describe-plan.ts'
-import { type Draft, draftOver, INPUT, readsStream, type SqlDraft } from '../plan/draft.ts'
+import { type Draft, draftOver, INPUT, OTHER, readsStream, type SqlDraft } from '../plan/draft.ts'
 import { explainPlan } from '../plan/explain.ts'
 import { isStreaming, type Plan } from '../plan/plan.ts'
 import { toQuery } from '../plan/to-query.ts'
 import { renderTable } from '../sinks/render-table.ts'
-import { type Column, itemOf } from './column.ts'
+import { type Column, itemOf, orderOf } from './column.ts'
 import { type ColumnOrName, columnOf } from './functions/column-name.ts'
 import { GroupedData } from './grouped-data.ts'
 import { KeyedGroups } from './keyed-groups.ts'
+import { type DropOptions, dropnaSql, type Fill, fillnaSql } from './missing-values.ts'
+import { allRenamedSql, renamedSql, unionByNameSql, withColumnsSql, withoutSql } from './select-lists.ts'
 import type { SessionContext } from './session-context.ts'
 import { DataStreamWriter } from './writer.ts'
 
@@ -61,34 +63,62 @@ export class DataFrame {
 
   /** Adds a column, or replaces the one of that name where it stands. */
   withColumn(name: string, column: Column): DataFrame {
-    return this.#verb((columns) => {
-      const old = columns.find((field) => field.name.toLowerCase() === name.toLowerCase())
-      const star = old
-        ? `* REPLACE (${column.sql} AS ${quoted(old.name)})`
-        : `*, ${column.sql} AS ${quoted(name)}`
-      return `SELECT ${star} FROM ${INPUT}`
-    })
+    return this.withColumns({ [name]: column })
+  }
+
+  /** Adds or replaces several columns, all of them made from the ones before. */
+  withColumns(added: Readonly<Record<string, Column>>): DataFrame {
+    return this.#verb((columns) => withColumnsSql(columns, added))
   }
 
   /** Gives a column another name; no effect when there is none of the old name. */
   withColumnRenamed(from: string, to: string): DataFrame {
-    return this.#verb((columns) => {
-      const items = columns.map(({ name }) =>
-        name.toLowerCase() === from.toLowerCase() ? `${quoted(name)} AS ${quoted(to)}` : quoted(name),
-      )
-      return `SELECT ${items.join(', ')} FROM ${INPUT}`
-    })
+    return this.withColumnsRenamed({ [from]: to })
+  }
+
+  /** Gives columns other names; old names that are not there are ignored. */
+  withColumnsRenamed(renamed: Readonly<Record<string, string>>): DataFrame {
+    return this.#verb((columns) => renamedSql(columns, renamed))
+  }
+
+  /**
+   * All columns, in their order, by new names.
+   *
+   * @throws SQL_INVALID when it is used, for more or fewer names than columns
+   */
+  toDF(...names: readonly string[]): DataFrame {
+    return this.#verb((columns) => allRenamedSql(columns, names))
+  }
+
+  /** What a function of DataFrames makes of this one, so that steps of one's own can be chained. */
+  transform(step: (frame: DataFrame) => DataFrame): DataFrame {
+    return step(this)
+  }
+
+  /** Drops rows with missing values: NULL, or NaN in a column of fractions. */
+  dropna(options: DropOptions = {}): DataFrame {
+    return this.#verb((columns) => dropnaSql(columns, options))
+  }
+
+  /**
+   * Puts a value where one is missing: a number into columns of numbers, a text into those of text, a boolean into those
+   * of booleans; or by column, `fillna({ page: 'none', n: 0 })`.
+   */
+  fillna(fill: Fill, subset?: readonly string[]): DataFrame {
+    return this.#verb((columns) => fillnaSql(columns, fill, subset))
+  }
+
+  /** `na.drop` and `na.fill`: the same as `dropna` and `fillna`. */
+  get na() {
+    return {
+      drop: (options: DropOptions = {}): DataFrame => this.dropna(options),
+      fill: (fill: Fill, subset?: readonly string[]): DataFrame => this.fillna(fill, subset),
+    }
   }
 
   /** All columns but these; names that are not there are ignored. */
   drop(...names: readonly string[]): DataFrame {
-    return this.#verb((columns) => {
-      const gone = columns.filter(({ name }) =>
-        names.some((each) => each.toLowerCase() === name.toLowerCase()),
-      )
-      const exclude = gone.length > 0 ? ` EXCLUDE (${gone.map(({ name }) => quoted(name)).join(', ')})` : ''
-      return `SELECT *${exclude} FROM ${INPUT}`
-    })
+    return this.#verb((columns) => withoutSql(columns, names))
   }
 
   /** `GROUP BY …`, to be finished with `agg` or `count`; without columns, all rows are one group. */
@@ -125,16 +155,31 @@ export class DataFrame {
 
   /** UNION ALL by position, as in Spark: duplicates stay. */
   union(other: DataFrame): DataFrame {
-    const inputs = new Map([
-      [INPUT, this.#draft],
-      ['other', other.#draft],
-    ])
-    return new DataFrame(this.#context, { text: `FROM ${INPUT} UNION ALL FROM other`, inputs })
+    return this.#with(other, `FROM ${INPUT} UNION ALL FROM ${OTHER}`)
+  }
+
+  /** The same as `union`. */
+  unionAll(other: DataFrame): DataFrame {
+    return this.union(other)
+  }
+
+  /**
+   * UNION ALL by the names of the columns, in the order of this DataFrame.
+   *
+   * @param allowMissingColumns makes NULL of columns that only one side has; else they are an error when it is used
+   */
+  unionByName(other: DataFrame, { allowMissingColumns = false } = {}): DataFrame {
+    return this.#with(other, (left, right) => unionByNameSql(left, right, allowMissingColumns))
   }
 
   /** A name for the columns of a join's side: `clicks.as('c').join(orders.as('o'), expr('c.id = o.id'))`. */
   as(name: string): DataFrame {
     return new DataFrame(this.#context, this.#draft, name)
+  }
+
+  /** The same as `as`. */
+  alias(name: string): DataFrame {
+    return this.as(name)
   }
 
   /**
@@ -144,21 +189,25 @@ export class DataFrame {
    * @param on columns of both sides that must be equal, or a condition
    */
   join(other: DataFrame, on: string | readonly string[] | Column, type: JoinKind = 'inner'): DataFrame {
-    const inputs = new Map([
-      [INPUT, this.#draft],
-      ['other', other.#draft],
-    ])
     const names = typeof on === 'string' ? [on] : on
     const condition = 'sql' in names ? `ON ${names.sql}` : `USING (${names.map(quoted).join(', ')})`
-    const sides = `${INPUT} AS ${quoted(this.#name ?? INPUT)} ${JOIN_SQL[type]} other AS ${quoted(other.#name ?? 'other')}`
-    return this.#from(Object.freeze({ text: `SELECT * FROM ${sides} ${condition}`, inputs }))
+    const sides = `${INPUT} AS ${quoted(this.#name ?? INPUT)} ${JOIN_SQL[type]} ${OTHER} AS ${quoted(other.#name ?? OTHER)}`
+    return this.#with(other, `SELECT * FROM ${sides} ${condition}`)
   }
 
-  /** `ORDER BY …`; on a stream only above an aggregation, in complete mode. */
+  /**
+   * `ORDER BY …`, NULLs first unless a column says `desc` or where they go; on a stream only above an aggregation, in
+   * complete mode.
+   */
   orderBy(...columns: readonly ColumnOrName[]): DataFrame {
     return this.#verb(
-      `SELECT * FROM ${INPUT} ORDER BY ${columns.map((column) => columnOf(column).sql).join(', ')}`,
+      `SELECT * FROM ${INPUT} ORDER BY ${columns.map((column) => orderOf(columnOf(column))).join(', ')}`,
     )
+  }
+
+  /** The same as `orderBy`. */
+  sort(...columns: readonly ColumnOrName[]): DataFrame {
+    return this.orderBy(...columns)
   }
 
   /** `LIMIT n`; on a stream only above an aggregation, in complete mode. */
@@ -230,6 +279,21 @@ export class DataFrame {
     return this.#context.connection.rows(await this.#staticSql('collect'))
   }
 
+  /** The first rows as objects. Static queries only. */
+  async take(rows: number): Promise<Row[]> {
+    return this.limit(rows).collect()
+  }
+
+  /** The first row, if there is one. Static queries only. */
+  async first(): Promise<Row | undefined> {
+    return (await this.take(1))[0]
+  }
+
+  /** Names of the columns. */
+  async columns(): Promise<string[]> {
+    return (await this.schema()).map(({ name }) => name)
+  }
+
   /** All rows as an Arrow table. Static queries only. */
   async toArrow(): Promise<Table> {
     return this.#context.connection.arrow(await this.#staticSql('toArrow'))
@@ -249,6 +313,14 @@ export class DataFrame {
 
   #verb(text: SqlDraft['text']): DataFrame {
     return this.#from(draftOver(this.#draft, text))
+  }
+
+  #with(other: DataFrame, text: SqlDraft['text']): DataFrame {
+    const inputs = new Map([
+      [INPUT, this.#draft],
+      [OTHER, other.#draft],
+    ])
+    return this.#from({ text, inputs })
   }
 
   #from(draft: Draft): DataFrame {

@@ -1,7 +1,7 @@
 import { INPUT } from '../plan/draft.ts'
 import { type Column, itemOf } from './column.ts'
 import type { DataFrame } from './dataframe.ts'
-import { count } from './functions/aggregate.ts'
+import { avg, count, max, min, sum } from './functions/aggregate.ts'
 
 /** The groups of `groupBy`, `rollup` or `cube`, waiting for their aggregates. */
 export class GroupedData {
@@ -26,5 +26,30 @@ export class GroupedData {
   /** `agg(count().as('count'))` */
   count(): DataFrame {
     return this.agg(count().as('count'))
+  }
+
+  /** `agg(sum(n) AS "sum(n)", …)`; so are the ones below. */
+  sum(...columns: readonly string[]): DataFrame {
+    return this.#each(sum, 'sum', columns)
+  }
+
+  avg(...columns: readonly string[]): DataFrame {
+    return this.#each(avg, 'avg', columns)
+  }
+
+  mean(...columns: readonly string[]): DataFrame {
+    return this.avg(...columns)
+  }
+
+  min(...columns: readonly string[]): DataFrame {
+    return this.#each(min, 'min', columns)
+  }
+
+  max(...columns: readonly string[]): DataFrame {
+    return this.#each(max, 'max', columns)
+  }
+
+  #each(aggregate: (column: string) => Column, name: string, columns: readonly string[]): DataFrame {
+    return this.agg(...columns.map((column) => aggregate(column).as(`${name}(${column})`)))
   }
 }

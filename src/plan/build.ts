@@ -32,6 +32,7 @@ import {
   draftOver,
   type GroupsDraft,
   INPUT,
+  OTHER,
   type SqlDraft,
   type WatermarkDraft,
 } from './draft.ts'
@@ -91,7 +92,11 @@ async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
 
 async function textOf(draft: SqlDraft, scope: Scope, analysis: Analysis): Promise<string> {
   if (typeof draft.text === 'string') return draft.text
-  return draft.text(await describePlan(scope.get(INPUT) as Plan, analysis))
+  const columnsOf = async (name: string) => {
+    const plan = scope.get(name)
+    return plan ? describePlan(plan, analysis) : []
+  }
+  return draft.text(await columnsOf(INPUT), await columnsOf(OTHER))
 }
 
 async function watermarked(child: Plan, { watermark }: WatermarkDraft, analysis: Analysis): Promise<Plan> {

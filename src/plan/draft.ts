@@ -6,8 +6,8 @@ export type Draft = StreamInput | SqlDraft | WatermarkDraft | DedupDraft | Group
 
 /** SQL over named inputs, not yet parsed. What a user says in text and through a DataFrame's verbs is the same. */
 export interface SqlDraft {
-  /** One SELECT; or how to write it once the columns of `input` are known. */
-  readonly text: string | ((columns: Schema) => string)
+  /** One SELECT; or how to write it once the columns of `input`, and of `other` if there is one, are known. */
+  readonly text: string | ((columns: Schema, other: Schema) => string)
   /** What the names in `text` stand for; all others are tables of the session. Lower case. */
   readonly inputs: ReadonlyMap<string, Draft>
 }
@@ -35,6 +35,8 @@ export interface GroupsDraft {
 
 /** The name under which a DataFrame's verb refers to the DataFrame it was called on. */
 export const INPUT = 'input'
+/** That of the DataFrame which the verb was given. */
+export const OTHER = 'other'
 
 /** A verb over one DataFrame: `SELECT … FROM input`. */
 export function draftOver(input: Draft, text: SqlDraft['text']): SqlDraft {

@@ -65,11 +65,7 @@ export function concatWs(separator: string, ...columns: readonly ColumnOrName[])
 
 /** `size` characters from `start` on, which counts from 1, or from the end where it is negative. */
 export function substring(column: ColumnOrName, start: number, size: number): Column {
-  const text = sqlFor(column)
-  if (start >= 0) return new Column(`substring(${text}, ${Math.max(start, 1)}, ${Math.max(size, 0)})`)
-  const first = `(length(${text}) - ${-start})`
-  const taken = `greatest(${size} + least(${first}, 0), 0)`
-  return new Column(`substring(${text}, greatest(${first}, 0) + 1, ${taken})`)
+  return columnOf(column).substr(start, size)
 }
 
 /** The part before the delimiter comes for the `count`th time; counted from the end where it is negative, the part after it. */
