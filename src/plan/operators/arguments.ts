@@ -1,6 +1,7 @@
 import { quoted } from '../../duckdb.ts'
 import { column, type Expression, type FunctionCall, isCast, isFunction, named } from '../ast.ts'
 import type { SqlText } from '../sql.ts'
+import { sameExpression } from '../walk.ts'
 
 /** An aggregate call under the name of its result. */
 interface NamedCall {
@@ -17,6 +18,8 @@ export function argumentsOf(keys: readonly Expression[], given: readonly NamedCa
   const keep = (expression: Expression): Expression => {
     // Constants, such as the fractions of a quantile, must stay constants.
     if (isConstant(expression)) return expression
+    const known = items.find((item) => sameExpression(item, expression))
+    if (known) return column(known.alias)
     items.push(named(expression, `argument ${items.length}`))
     return column(`argument ${items.length - 1}`)
   }
