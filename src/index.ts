@@ -1,5 +1,6 @@
 export { Column, type Operand } from './api/column.ts'
 export { DataFrame, type JoinKind } from './api/dataframe.ts'
+export type { DeadLetterOptions, LetterKind } from './api/dead-letters.ts'
 export * from './api/functions.ts'
 export { GroupedData } from './api/grouped-data.ts'
 export {

@@ -13,6 +13,7 @@ import type { SinkFormat } from '../sinks/sink.ts'
 import { sourceFormats } from '../sources/index.ts'
 import type { SourceFormat } from '../sources/source.ts'
 import { DataFrame } from './dataframe.ts'
+import { type DeadLetterOptions, readDeadLetters } from './dead-letters.ts'
 import type { StreamingQuery } from './query.ts'
 import { DataStreamReader } from './reader.ts'
 import { readScript } from './script.ts'
@@ -61,6 +62,14 @@ export class Session {
     return new DataStreamReader(this.#context)
   }
 
+  /**
+   * What queries could do nothing with, as a stream: the files that a sink of `deadLetter.format` parquet or json wrote.
+   * Write it to a stream, or query it.
+   */
+  deadLetters(path: string, options: DeadLetterOptions = {}): DataFrame {
+    return readDeadLetters(this.#context, path, options)
+  }
+
   /** Registers functions in TypeScript: `session.udf.register(name, fn, { arguments: […], returns: … })`. */
   get udf(): UdfRegistration {
     return new UdfRegistration(this.#context.database.functions)
@@ -79,6 +88,7 @@ export class Session {
   registerSource(name: string, source: Omit<SourceFormat, 'name'>): void {
     this.#context.sources.add({
       name,
+      ...(source.takesColumns && { takesColumns: true }),
       schema: (context) => source.schema(context),
       describe: (context) => source.describe(context),
       open: (context) => source.open(context),

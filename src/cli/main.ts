@@ -7,6 +7,7 @@ import { CHECKPOINT_USAGE, checkpointCommand } from './checkpoint.ts'
 import { DEMO_OPTIONS, demoCommand } from './demo.ts'
 import { errorText } from './error-text.ts'
 import { EXPLAIN_OPTIONS, explainCommand } from './explain.ts'
+import { REPLAY_OPTIONS, replayCommand } from './replay-dead-letters.ts'
 import { RUN_OPTIONS, runCommand } from './run.ts'
 import { hideArguments, hideVariables } from './secrets.ts'
 import { type Commands, usageError } from './usage-error.ts'
@@ -15,6 +16,7 @@ const COMMANDS: Commands = {
   demo: { takes: [], options: Object.keys(DEMO_OPTIONS) },
   run: { takes: ['the script FILE.sql'], options: Object.keys(RUN_OPTIONS) },
   explain: { takes: ['the script FILE.sql'], options: Object.keys(EXPLAIN_OPTIONS) },
+  'replay-dead-letters': { takes: ['the PATH of the letters'], options: Object.keys(REPLAY_OPTIONS) },
   ...CHECKPOINT_USAGE,
 }
 const WIDTH_MAX = 100
@@ -56,6 +58,7 @@ function commandLine(): Argv {
     .command(runCommand)
     .command(explainCommand)
     .command(checkpointCommand)
+    .command(replayCommand)
     .example('$0 demo', 'a word count that survives a reshard and a kill; no AWS account needed')
     .example('$0 run pipeline.sql', 'run the queries of a script')
     .example('$0 run pipeline.sql --help', 'what a command does and takes')
@@ -63,7 +66,7 @@ function commandLine(): Argv {
     .help()
     .version(sluiceVersion)
     .epilogue('README.md and docs/ tell more.')
-    .demandCommand(1, 'a command is missing: demo, run, explain or checkpoint')
+    .demandCommand(1, 'a command is missing: demo, run, explain, checkpoint or replay-dead-letters')
     .strict()
     .exitProcess(false)
     .fail((refusal, error) => {

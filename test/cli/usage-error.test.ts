@@ -5,7 +5,11 @@ import { sluice } from './sluice.ts'
 const cases: [string, string, RegExp][] = [
   ['', 'prints the help', /^$/],
   ['rnu a.sql', 'suggests the command', /there is no command 'rnu': did you mean 'run'\?/],
-  ['--foo', 'asks for a command', /a command is missing: demo, run, explain or checkpoint/],
+  [
+    '--foo',
+    'asks for a command',
+    /a command is missing: demo, run, explain, checkpoint or replay-dead-letters/,
+  ],
   ['run', 'asks for the script', /the script FILE\.sql is missing/],
   ['run a.sql b.sql', 'refuses a second script', /'b\.sql' is one argument too many/],
   ['run a.sql --sett a=b', 'suggests the option', /there is no option --sett: did you mean '--set'\?/],

@@ -13,6 +13,8 @@ import type { OptionValue } from '../../src/options.ts'
 import { SINKS } from '../../src/sinks/index.ts'
 import type { SinkContext } from '../../src/sinks/sink.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
+import { KinesisDouble } from '../../src/testing/kinesis/double.ts'
+import { sluice } from '../cli/sluice.ts'
 import { temporaryDirectory } from '../sinks/temporary-directory.ts'
 
 /** Takes all rows but those of page `cursed`. */
@@ -179,4 +181,65 @@ test('rows that go nowhere, and options that make no sense, are refused at the s
     [{ 'deadLetter.format': 'parquet' }, 'OPTION_MISSING', /path/],
   ]
   for (const [options, code, message] of wrong) await assert.rejects(run(options), { code, message })
+})
+
+for (const format of ['parquet', 'json'] as const) {
+  test(`letters in ${format} files are a stream that can be queried`, async () => {
+    const path = join(temporaryDirectory(), 'dead')
+    feed(click('/', '10'), '\u0000{"page":', click('cursed', '10'))
+    await run({ refusedRows: 'deadLetter', 'deadLetter.format': format, 'deadLetter.path': path })
+    const session = await Session.create({ log: silentLogger })
+    const rows: Row[] = []
+    const query = await session
+      .deadLetters(path, { format, kinds: ['bad'] })
+      .select('kind', 'partitionKey', 'data', 'details')
+      .writeStream.trigger({ availableNow: true })
+      .foreach({ process: (row) => void rows.push(row) })
+      .start()
+    await query.awaitTermination()
+    await session.close()
+    assert.equal(rows.length, 1)
+    const [{ kind, data, details }] = rows as [Row]
+    assert.deepEqual([kind, Buffer.from(data as Uint8Array).toString()], ['bad', '\u0000{"page":'])
+    assert.equal(details, '{"partitionKey":null,"sequenceNumber":"1"}')
+  })
+}
+
+test('sluice replay-dead-letters puts the bytes back into a stream, each letter once', async () => {
+  const path = join(temporaryDirectory(), 'dead')
+  const double = new KinesisDouble({ region: 'eu-west-1' })
+  double.createStream('clicks')
+  const { endpointUrl } = await double.listen()
+  const query = {
+    checkpointLocation: temporaryDirectory(),
+    refusedRows: 'deadLetter',
+    'deadLetter.format': 'parquet',
+    'deadLetter.path': path,
+  }
+  const options = ['streamName=clicks', 'region=eu-west-1', `endpointUrl=${endpointUrl}`, 'awsAccessKeyId=A']
+  const replay = () =>
+    sluice([
+      'replay-dead-letters',
+      path,
+      `--checkpoint=${join(path, '..', 'replayed')}`,
+      ...[...options, 'awsSecretKey=s3cretkey'].map((option) => `--option=${option}`),
+    ])
+  const texts = () =>
+    double
+      .records('clicks', double.shards('clicks')[0]!.id)
+      .map(({ Data }) => Buffer.from(Data ?? []).toString())
+  feed('{"page":', click('cursed', '10'))
+  await run(query)
+  assert.deepEqual(await replay(), {
+    code: 0,
+    stdout: 'replayed 2 letters into kinesis[clicks]\n',
+    stderr: '',
+  })
+  assert.deepEqual(texts(), ['{"page":', '{"page":"cursed","at":"2026-01-01 00:10:00"}'])
+  assert.equal(double.records('clicks', double.shards('clicks')[0]!.id)[0]?.PartitionKey, 'k0')
+  feed('{"page":2')
+  await run(query)
+  assert.equal((await replay()).stdout, 'replayed 1 letter into kinesis[clicks]\n')
+  assert.deepEqual(texts().slice(2), ['{"page":2'])
+  await double.close()
 })

@@ -66,6 +66,14 @@ test("a source and a sink of one's own are known by their names to the fluent AP
   assert.equal(shelf.contexts[1]?.stop.aborted, true)
   await assert.rejects(fluent.option('widht', 1).start(), { code: 'OPTION_UNKNOWN' })
   await assert.rejects(fluent.outputMode('update').start(), { code: 'SINK_MODE' })
+  session.registerSource('shaped', {
+    takesColumns: true,
+    schema: ({ columns }) => columns ?? [],
+    describe: () => 'shaped',
+    open: () => letters.open(),
+  })
+  const shaped = session.readStream.format('shaped').schema({ letter: 'VARCHAR' }).load()
+  assert.deepEqual(await shaped.schema(), [{ name: 'letter', type: 'VARCHAR' }])
   await session.close()
 })
 
