@@ -13,6 +13,8 @@ import { FILES_OPTIONS } from '../src/sources/files/options.ts'
 import { KINESIS_OPTIONS } from '../src/sources/kinesis/option-table.ts'
 import { NEXMARK_OPTIONS } from '../src/sources/nexmark/options.ts'
 import { RATE_OPTIONS } from '../src/sources/rate.ts'
+import { exists } from './guarantees/evidence.ts'
+import { guaranteesPage } from './guarantees/page.ts'
 import { optionRows } from './support/option-rows.ts'
 
 /** `SLUICE_UPDATE=1 npm test test/docs.test.ts` writes what stands between the marks of a page. */
@@ -57,4 +59,17 @@ test('docs/sinks.md lists every sink, its modes, its guarantee and its options',
   }
   assert.ok(text.includes(optionRows(FILE_S3_OPTIONS)), 'the options of files on S3, once for all kinds')
   assert.ok(text.includes(optionRows(QUERY_OPTIONS)), optionRows(QUERY_OPTIONS))
+})
+
+test('docs/guarantees.md says what the tests prove, no more and no less', () => {
+  const path = join(import.meta.dirname, '..', 'docs', 'guarantees.md')
+  const { text } = guaranteesPage()
+  if (process.env['SLUICE_UPDATE']) writeFileSync(path, text)
+  assert.equal(page('guarantees.md'), text)
+})
+
+test('every test that docs/guarantees.md names is there', () => {
+  const missing = guaranteesPage().proofs.filter((proof) => !exists(proof))
+  assert.deepEqual(missing, [])
+  assert.ok(!exists({ file: 'docs.test.ts', name: 'a test that nobody wrote' }))
 })

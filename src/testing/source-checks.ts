@@ -181,6 +181,15 @@ export function sourceChecks(arrange: () => Promise<SourceUnderTest>): readonly 
     await source.close()
   })
 
+  check('S8: a batch stays as it was while the next ones are read', async (source, under) => {
+    const initial = await source.initial()
+    await under.grow(under.batchRows * 3 + 1)
+    const [batch] = (await readRows(source, initial, 1)).batches as [Batch]
+    const before = rowsOf(batch)
+    await readRows(source, batch.range.end, under.batchRows * 2)
+    assert.deepEqual(rowsOf(batch), before)
+  })
+
   check('what is available now is fixed when it is asked', async (source, under) => {
     const initial = await source.initial()
     await under.grow(5)

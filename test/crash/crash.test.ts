@@ -2,17 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type SeededRandom, seededRandom } from '../../src/testing/seeded-random.ts'
 import { killAt, randomPairs } from './matrix.ts'
-import { CRASH_QUERIES, type QueryName } from './queries.ts'
-import { type Scene, Stage } from './stage.ts'
+import { SAMPLE } from './scenes.ts'
+import { Stage } from './stage.ts'
 
-/** A sample of the crash matrix; `npm run crash` plays all of it. */
-const SAMPLE: readonly Scene[] = [
-  ...(Object.keys(CRASH_QUERIES) as QueryName[]).map(
-    (query, i): Scene => ({ query, store: i % 2 === 0 ? 'disk' : 's3', sink: 'foreachBatch' }),
-  ),
-  { query: 'stateless', store: 'disk', sink: 'parquet' },
-  { query: 'aggregate', store: 'disk', sink: 'duckdb' },
-]
 /** Without one of them a step would no longer be tried, and nobody would notice. */
 const PASSED_BY_ALL = [
   ...['checkpoint.taken', 'checkpoint.recovered', 'checkpoint.tidied', 'checkpoint.released'],

@@ -8,11 +8,9 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { table } from 'table'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
-import { STORES } from './checkpoint-store.ts'
 import { inParallel, killAt, randomPairs, type Stretch } from './matrix.ts'
-import { CRASH_QUERIES, type QueryName } from './queries.ts'
-import { CRASH_SINKS, type CrashSink, type SinkName } from './sinks.ts'
-import { type Scene, Stage } from './stage.ts'
+import { type Scene, WHOLE_MATRIX } from './scenes.ts'
+import { Stage } from './stage.ts'
 import type { Point } from './trial.ts'
 
 const PROGRESS_EVERY = 25
@@ -60,28 +58,16 @@ for (const failure of failures) process.stdout.write(`${failure}\n`)
 if (failures.length > 0) process.stdout.write(`npm run crash -- --seed ${values.seed} repeats this run\n`)
 process.exitCode = failures.length > 0 ? 1 : 0
 
-/** Every query on every store; the sinks that are not a function of ours on disk alone, for no sink knows the store. */
 function scenes(): readonly Scene[] {
-  const asked = <T extends string>(
-    known: readonly T[],
-    given: readonly string[] | undefined,
-  ): readonly T[] => {
-    const unknown = given?.find((name) => !known.some((each) => each === name))
-    if (unknown !== undefined) throw new Error(`'${unknown}' is none of ${known.join(', ')}`)
-    return known.filter((each) => given === undefined || given.includes(each))
-  }
-  const queries = asked(Object.keys(CRASH_QUERIES) as QueryName[], values.query)
-  const sinks = asked(Object.keys(CRASH_SINKS) as SinkName[], values.sink)
-  const stores = asked(STORES, values.store)
-  return sinks.flatMap((sink) =>
-    stores
-      .filter((store) => sink === 'foreachBatch' || store === 'disk')
-      .flatMap((store) =>
-        queries
-          .filter((query) => (CRASH_SINKS[sink] as CrashSink).queries.includes(query))
-          .map((query): Scene => ({ query, store, sink })),
-      ),
+  const { query, store, sink } = values
+  const asked = WHOLE_MATRIX.filter(
+    (scene) =>
+      (query?.includes(scene.query) ?? true) &&
+      (store?.includes(scene.store) ?? true) &&
+      (sink?.includes(scene.sink) ?? true),
   )
+  if (asked.length === 0) throw new Error('no scene of the matrix has this query, store and sink')
+  return asked
 }
 
 async function play(scene: Scene, name: string, stretch: Stretch): Promise<Row> {

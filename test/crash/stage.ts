@@ -6,15 +6,8 @@ import { type Compiled, compile } from './compile.ts'
 import { EventStream } from './event-stream.ts'
 import { type Stretch, stretch } from './matrix.ts'
 import type { QueryName } from './queries.ts'
-import type { SinkName } from './sinks.ts'
+import type { Scene } from './scenes.ts'
 import { type Setting, Trial } from './trial.ts'
-
-/** What is to be killed. */
-export interface Scene {
-  readonly query: QueryName
-  readonly store: StoreName
-  readonly sink: SinkName
-}
 
 /** A setting whose stream is filled by the test. */
 export interface StageSetting extends Setting {
