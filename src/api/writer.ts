@@ -166,6 +166,17 @@ export class DataStreamWriter {
   }
 
   /**
+   * Starts the query into a table: of the file that the option `path` names, unless another format was chosen.
+   *
+   * @throws as `start`
+   */
+  toTable(name: string): Promise<StreamingQuery> {
+    return this.#with({ format: this.#settings.format ?? 'duckdb' })
+      .option('table', name)
+      .start()
+  }
+
+  /**
    * Calls a function with the rows of every batch. After a crash a batch may come twice, with the same `batchId`.
    */
   foreachBatch(write: ForeachBatch): DataStreamWriter {

@@ -28,6 +28,24 @@ export interface Claim {
   readonly partitionBy: readonly string[]
 }
 
+/**
+ * What `_sluice/merged-<batchId>` holds: the files of all batches up to that one, some of them merged. The entry with
+ * the highest number counts, and the batches after it.
+ */
+export interface Merged {
+  readonly queryId: string
+  /** The last batch of which the files are among these. */
+  readonly through: number
+  readonly files: readonly ManifestFile[]
+  /** Files and entries that do not count any more, and when (epoch ms) they ceased to: readers may have begun before. */
+  readonly replaced: readonly Replaced[]
+}
+
+export interface Replaced {
+  readonly path: string
+  readonly atMs: number
+}
+
 /** Makes the error for an entry that is not what it should be; `reason` continues its name. */
 export type Damaged = (reason: string) => SluiceError
 
@@ -56,6 +74,29 @@ export function parseManifest(text: string, damaged: Damaged): Manifest {
   return { queryId, batchId: batchId as number, rows: rows as number, files }
 }
 
+export function parseMerged(text: string, damaged: Damaged): Merged {
+  const { queryId, through, files, replaced } = parseEntry(text, damaged)
+  const isSound =
+    typeof queryId === 'string' &&
+    Number.isSafeInteger(through) &&
+    isFileList(files) &&
+    Array.isArray(replaced) &&
+    replaced.every(isReplaced)
+  if (!isSound) throw damaged('lacks queryId, through, files or replaced')
+  return { queryId, through: through as number, files, replaced }
+}
+
+const MERGED = 'merged-'
+
+export function mergedEntry(through: number): string {
+  return `${MERGED}${through}`
+}
+
+/** The batch up to which an entry names merged files; undefined for any other entry. */
+export function mergedThrough(entry: string): number | undefined {
+  return /^merged-\d+$/.test(entry) ? Number(entry.slice(MERGED.length)) : undefined
+}
+
 export function parseClaim(text: string, damaged: Damaged): Claim {
   const { queryId, format, partitionBy } = parseEntry(text, damaged)
   const isSound = typeof queryId === 'string' && typeof format === 'string' && Array.isArray(partitionBy)
@@ -81,6 +122,11 @@ function parsed(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+function isReplaced(each: unknown): each is Replaced {
+  const { path, atMs } = (each ?? {}) as Record<string, unknown>
+  return typeof path === 'string' && typeof atMs === 'number'
 }
 
 function isManifestFile(file: unknown): file is ManifestFile {

@@ -99,11 +99,11 @@ export class BucketPlace implements Place {
     return stage
   }
 
-  async bring(batchId: number, files: readonly StagedFile[]): Promise<readonly ManifestFile[]> {
+  async bring(entry: string, files: readonly StagedFile[]): Promise<readonly ManifestFile[]> {
     if (files.length === 0) return []
     const brought: ManifestFile[] = []
     for (const { file, path } of files) brought.push({ path, ...(await sealFile(this.#calls, file)) })
-    await this.create(`${ATTEMPT}${batchId}-${this.#clock.uuid()}`, entryText({ batchId, files: brought }))
+    await this.create(`${ATTEMPT}${this.#clock.uuid()}`, entryText({ entry, files: brought }))
     this.#areWaiting = true
     for (let from = 0; from < files.length; from += FILES_AT_ONCE) {
       const ends = await Promise.allSettled(
@@ -118,12 +118,31 @@ export class BucketPlace implements Place {
     return brought
   }
 
-  async settle(_batchId: number, verdicts: Verdicts): Promise<void> {
+  async settle(verdicts: Verdicts): Promise<void> {
     if (!this.#areWaiting) return
     // The batch is in the output: what is not cleaned up now is cleaned up with the next one.
     await this.recover(verdicts).catch((error: unknown) => {
       this.#log.warn({ sink: this.#sink, error }, 'files that do not count could not be removed yet')
     })
+  }
+
+  async withLocal(
+    paths: readonly string[],
+    work: (files: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    const copies: string[] = []
+    try {
+      for (const path of paths) {
+        const copy = await this.#local.next()
+        copies.push(copy)
+        if ((await this.#bucket.download(this.#prefix + path, copy, undefined)) !== undefined) continue
+        const reason = 'is named by the ledger and not in the bucket'
+        throw new SluiceError('SINK_DAMAGED', { sink: this.#sink, path: `${this.#root}/${path}`, reason })
+      }
+      await work(copies)
+    } finally {
+      for (const copy of copies) await this.#local.remove(copy)
+    }
   }
 
   async remove(paths: readonly string[]): Promise<void> {
@@ -135,7 +154,7 @@ export class BucketPlace implements Place {
     for (const probe of await this.#entriesFrom(PROBE)) await this.#bucket.remove(this.#keyOf(probe))
     for (const entry of await this.#entriesFrom(ATTEMPT)) {
       const attempt = await this.#attempt(entry)
-      const named = attempt && (await verdicts.filesOf(attempt.batchId))
+      const named = attempt && (await verdicts.filesOf(attempt.entry))
       if (attempt && named)
         await this.#forget(
           entry,
@@ -162,15 +181,15 @@ export class BucketPlace implements Place {
 
   /** Undefined when another process of the query has judged it meanwhile. */
   async #attempt(
-    entry: string,
-  ): Promise<{ readonly batchId: number; readonly paths: readonly string[] } | undefined> {
+    name: string,
+  ): Promise<{ readonly entry: string; readonly paths: readonly string[] } | undefined> {
     const damaged = (reason: string) =>
-      new SluiceError('SINK_DAMAGED', { sink: this.#sink, path: `${this.#root}/${LEDGER}/${entry}`, reason })
-    const text = await this.read(entry)
+      new SluiceError('SINK_DAMAGED', { sink: this.#sink, path: `${this.#root}/${LEDGER}/${name}`, reason })
+    const text = await this.read(name)
     if (text === undefined) return undefined
-    const { batchId, files } = parseEntry(text, damaged)
-    if (!Number.isSafeInteger(batchId) || !isFileList(files)) throw damaged('lacks batchId or files')
-    return { batchId: batchId as number, paths: files.map(({ path }) => path) }
+    const { entry, files } = parseEntry(text, damaged)
+    if (typeof entry !== 'string' || !isFileList(files)) throw damaged('lacks entry or files')
+    return { entry, paths: files.map(({ path }) => path) }
   }
 
   /** Parts cost as much as objects, and no listing of objects shows them. */

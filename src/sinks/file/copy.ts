@@ -31,6 +31,12 @@ export function copyStatement(
   return `COPY (SELECT ${itemsOf(layout, schema)} FROM ${relation}) TO ${literal(target)} (${all.join(', ')})`
 }
 
+/** The COPY that merges Parquet files of one output, and of one of its partitions, into one file. */
+export function mergeStatement({ settings }: FileLayout, files: readonly string[], target: string): string {
+  const from = `read_parquet([${files.map(literal).join(', ')}], hive_partitioning = false, union_by_name = true)`
+  return `COPY (FROM ${from}) TO ${literal(target)} (${['FORMAT parquet', ...settings].join(', ')})`
+}
+
 /** DuckDB's own JSON format knows no partitions, and is no more than this: one text a line, nothing quoted. */
 const JSON_LINES = [
   'FORMAT csv',

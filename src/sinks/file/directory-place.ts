@@ -102,7 +102,7 @@ export class DirectoryPlace implements Place {
     return stage
   }
 
-  async bring(_batchId: number, files: readonly StagedFile[]): Promise<readonly ManifestFile[]> {
+  async bring(_entry: string, files: readonly StagedFile[]): Promise<readonly ManifestFile[]> {
     const brought: ManifestFile[] = []
     const folders = new Set<string>()
     for (const { file, path } of files) {
@@ -121,6 +121,10 @@ export class DirectoryPlace implements Place {
   /** Nothing to do: `recover` has left no other process that could have brought files. */
   async settle(): Promise<void> {}
 
+  withLocal(paths: readonly string[], work: (files: readonly string[]) => Promise<void>): Promise<void> {
+    return work(paths.map((path) => join(this.#root, path)))
+  }
+
   async remove(paths: readonly string[]): Promise<void> {
     for (const path of paths) await this.#calls.unlink(join(this.#root, path)).catch(absent)
   }
@@ -137,12 +141,14 @@ export class DirectoryPlace implements Place {
       }
     }
     const last = await verdicts.lastBatch()
-    const named = last < 0 ? undefined : await verdicts.filesOf(last)
+    const named = last < 0 ? undefined : await verdicts.filesOf(String(last))
+    const merged = await verdicts.mergedFiles()
     const owner = ownerTag(this.#queryId)
     for await (const file of filesBelow(this.#calls, this.#root)) {
       const name = parseDataFileName(basename(file))
-      if (name?.owner !== owner || name.batchId < last) continue
-      if (!named?.has(pathWithin(this.#root, file))) await this.#calls.unlink(file).catch(absent)
+      if (name?.owner !== owner || (!name.isMerged && name.batchId < last)) continue
+      const counts = name.isMerged ? merged : named
+      if (!counts?.has(pathWithin(this.#root, file))) await this.#calls.unlink(file).catch(absent)
     }
   }
 

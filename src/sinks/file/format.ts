@@ -1,6 +1,6 @@
 import { type DiskCalls, diskCalls } from '../../durable-file.ts'
 import type { SinkContext, SinkFormat } from '../sink.ts'
-import { copyStatement } from './copy.ts'
+import { copyStatement, mergeStatement } from './copy.ts'
 import { DirectoryPlace } from './directory-place.ts'
 import { FILE_OPTIONS, type FileKind, type FileLayout, parseFileOptions } from './options.ts'
 import { Output } from './output.ts'
@@ -20,7 +20,7 @@ export function fileFormat(kind: FileKind, calls: DiskCalls = diskCalls): SinkFo
     guarantee: 'exactly-once',
     options: FILE_OPTIONS[kind],
     open: async (context) => {
-      const { options, schema, queryId, clock } = context
+      const { options, schema, queryId, clock, log } = context
       const layout = parseFileOptions(kind, options, schema)
       const output = new Output(await placeOf(layout, context, calls), layout, queryId, clock, calls)
       await output.inspect()
@@ -32,6 +32,14 @@ export function fileFormat(kind: FileKind, calls: DiskCalls = diskCalls): SinkFo
           await output.add(batchId, rows, (stage) =>
             connection.run(copyStatement(layout, schema, name, stage)),
           )
+          const { merge } = layout
+          if (!merge || (batchId + 1) % merge.everyBatches !== 0) return
+          // The batch is in the output already; what cannot be merged now is merged the next time.
+          await output
+            .merge(batchId, (files, target) => connection.run(mergeStatement(layout, files, target)))
+            .catch((error: unknown) =>
+              log.warn({ sink: layout.description, error }, 'small files were not merged'),
+            )
         },
         close: () => output.close(),
       }

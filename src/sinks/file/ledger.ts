@@ -4,11 +4,17 @@ import {
   CLAIM,
   type Claim,
   claimText,
+  entryText,
   LEDGER,
   type Manifest,
+  type ManifestFile,
+  type Merged,
   manifestText,
+  mergedEntry,
+  mergedThrough,
   parseClaim,
   parseManifest,
+  parseMerged,
 } from '../../files/manifest.ts'
 import type { Place } from './place.ts'
 
@@ -63,9 +69,43 @@ export class Ledger {
     return names.reduce((last, name) => (/^\d+$/.test(name) ? Math.max(last, Number(name)) : last), -1)
   }
 
-  async filesOf(batchId: number): Promise<ReadonlySet<string> | undefined> {
-    const manifest = await this.manifest(batchId)
-    return manifest && new Set(manifest.files.map(({ path }) => path))
+  async filesOf(entry: string): Promise<ReadonlySet<string> | undefined> {
+    const through = mergedThrough(entry)
+    const files =
+      through === undefined
+        ? (await this.manifest(Number(entry)))?.files
+        : await this.#mergedBy(through, await this.merged())
+    return files && new Set(files.map(({ path }) => path))
+  }
+
+  async mergedFiles(): Promise<ReadonlySet<string>> {
+    const { files = [], replaced = [] } = (await this.merged()) ?? {}
+    return new Set([...files, ...replaced].map(({ path }) => path))
+  }
+
+  /** The last merge; undefined when there was none. @throws SINK_DAMAGED, SINK_PATH_TAKEN */
+  async merged(): Promise<Merged | undefined> {
+    const throughs = (await this.#place.entries()).map(mergedThrough).filter((each) => each !== undefined)
+    return throughs.length === 0 ? undefined : this.#merge(Math.max(...throughs))
+  }
+
+  /** Puts merged files in the place of others. */
+  async recordMerge(merged: Merged): Promise<'created' | 'exists'> {
+    const outcome = await this.#place.create(mergedEntry(merged.through), entryText(merged))
+    hit('sink.merged')
+    return outcome
+  }
+
+  async #merge(through: number): Promise<Merged | undefined> {
+    const entry = mergedEntry(through)
+    const text = await this.#place.read(entry)
+    return text === undefined ? undefined : parseMerged(text, this.#damaged(entry))
+  }
+
+  /** What an entry that a later one has overtaken names will never count. */
+  async #mergedBy(through: number, last: Merged | undefined): Promise<readonly ManifestFile[] | undefined> {
+    if (last === undefined || last.through < through) return undefined
+    return last.through === through ? last.files : []
   }
 
   /** Puts a batch into the output. */

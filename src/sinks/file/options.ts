@@ -42,7 +42,24 @@ const PARQUET_OPTIONS = {
     default: 'zstd',
     oneOf: ['zstd', 'snappy', 'gzip', 'lz4', 'none'],
   },
+  compressionLevel: {
+    kind: 'count',
+    doc: 'of zstd, from 1 (fast) to 22 (small); 3 by default',
+    min: 1,
+    max: 22,
+  },
   rowGroupRows: { kind: 'count', doc: 'rows of a row group', default: '122880', min: 1 },
+  targetFileSize: {
+    kind: 'bytes',
+    doc: 'merge small files of many batches into files of about this size; without it nothing is merged',
+    min: 1,
+  },
+  mergeInterval: { kind: 'count', doc: 'batches from one merge to the next', default: '50', min: 1 },
+  keepReplaced: {
+    kind: 'duration',
+    doc: 'how long files that a merge has replaced are kept for readers that began before it',
+    default: '1h',
+  },
 } as const satisfies OptionTable
 
 const JSON_OPTIONS = { ...COMMON, compression: TEXT_COMPRESSION } as const satisfies OptionTable
@@ -66,6 +83,13 @@ export const FILE_OPTIONS = {
   csv: { ...CSV_OPTIONS, ...FILE_S3_OPTIONS },
 } as const
 
+/** When and how small files become larger ones. */
+export interface MergeSettings {
+  readonly targetBytes: number
+  readonly everyBatches: number
+  readonly keepReplacedMs: number
+}
+
 /** What the data files look like and where they go. */
 export interface FileLayout {
   readonly kind: FileKind
@@ -81,6 +105,8 @@ export interface FileLayout {
   readonly extension: string
   /** For COPY: `COMPRESSION 'zstd'`. */
   readonly settings: readonly string[]
+  /** Absent where nothing is merged. */
+  readonly merge?: MergeSettings | undefined
 }
 
 /** @throws OPTION_UNKNOWN, OPTION_MISSING, OPTION_INVALID, SINK_PATH */
@@ -102,21 +128,38 @@ export function parseFileOptions(kind: FileKind, given: GivenOptions, schema: Sc
   })
 }
 
-interface Read extends Pick<FileLayout, 'extension' | 'settings'> {
+interface Read extends Pick<FileLayout, 'extension' | 'settings' | 'merge'> {
   readonly path: string
   readonly partitionBy: string | undefined
 }
 
 const READ: Readonly<Record<FileKind, (given: GivenOptions) => Read>> = {
   parquet: (given) => {
-    const { path, partitionBy, compression, rowGroupRows } = parseOptions(
-      'sink parquet',
-      PARQUET_OPTIONS,
-      given,
-    )
+    const options = parseOptions('sink parquet', PARQUET_OPTIONS, given)
+    const { path, partitionBy, compression, compressionLevel: level, targetFileSize } = options
+    if (level !== undefined && compression !== 'zstd') {
+      refuse(
+        'sink parquet',
+        'compressionLevel',
+        String(level),
+        `none for ${compression}, which has no levels`,
+      )
+    }
     const codec = compression === 'none' ? 'uncompressed' : compression
-    const settings = [`COMPRESSION ${codec}`, `ROW_GROUP_SIZE ${rowGroupRows}`]
-    return { path, partitionBy, extension: '.parquet', settings }
+    const settings = [
+      `COMPRESSION ${codec}`,
+      ...(level === undefined ? [] : [`COMPRESSION_LEVEL ${level}`]),
+      `ROW_GROUP_SIZE ${options.rowGroupRows}`,
+    ]
+    const merge =
+      targetFileSize === undefined
+        ? undefined
+        : {
+            targetBytes: targetFileSize,
+            everyBatches: options.mergeInterval,
+            keepReplacedMs: options.keepReplaced,
+          }
+    return { path, partitionBy, extension: '.parquet', settings, merge }
   },
   json: (given) => {
     const { path, partitionBy, compression } = parseOptions('sink json', JSON_OPTIONS, given)

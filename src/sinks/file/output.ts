@@ -5,6 +5,7 @@ import { hit } from '../../failpoints.ts'
 import { dataFileName, ownerTag } from './data-file.ts'
 import { filesBelow, pathWithin } from './files-below.ts'
 import { Ledger } from './ledger.ts'
+import { mergeFiles } from './merge-files.ts'
 import type { FileLayout } from './options.ts'
 import type { Place, StagedFile } from './place.ts'
 
@@ -56,7 +57,33 @@ export class Output {
 
   /** Whether the batch is in the output. @throws SINK_PATH_TAKEN, SINK_DAMAGED */
   async holds(batchId: number): Promise<boolean> {
-    return (await this.#ledger.manifest(batchId)) !== undefined
+    if ((await this.#ledger.manifest(batchId)) !== undefined) return true
+    return this.#layout.merge !== undefined && batchId <= ((await this.#ledger.merged())?.through ?? -1)
+  }
+
+  /**
+   * Puts few files in the place of the many small ones that batches have left.
+   *
+   * @param write merges files of this machine into one, which is not there yet
+   * @throws as `add`
+   */
+  async merge(
+    batchId: number,
+    write: (files: readonly string[], target: string) => Promise<void>,
+  ): Promise<void> {
+    const { merge } = this.#layout
+    if (!merge) return
+    try {
+      const stage = await this.#place.stage(`merge-${batchId}`)
+      try {
+        const parts = { place: this.#place, ledger: this.#ledger, clock: this.#clock, queryId: this.#queryId }
+        await mergeFiles(parts, merge, this.#layout.extension, stage, write)
+      } finally {
+        await this.#calls.rm(stage, { recursive: true, force: true }).catch(() => undefined)
+      }
+    } catch (error) {
+      throw await this.#place.failure('write', error, batchId)
+    }
   }
 
   /**
@@ -95,14 +122,14 @@ export class Output {
   }
 
   async #publish(batchId: number, rows: number, stage: string): Promise<void> {
-    const files = await this.#place.bring(batchId, await this.#named(batchId, stage))
+    const files = await this.#place.bring(String(batchId), await this.#named(batchId, stage))
     const outcome = await this.#ledger.record({ queryId: this.#queryId, batchId, rows, files })
     if (outcome === 'exists') {
       // Another process wrote this batch: out of the same logged range, so ours is one time too many.
-      const theirs = await this.#ledger.filesOf(batchId)
+      const theirs = await this.#ledger.filesOf(String(batchId))
       await this.#place.remove(files.map(({ path }) => path).filter((path) => !theirs?.has(path)))
     }
-    await this.#place.settle(batchId, this.#ledger)
+    await this.#place.settle(this.#ledger)
   }
 
   /** No attempt overwrites another's files: the names of each have something of their own. */
@@ -111,7 +138,7 @@ export class Output {
     const files: StagedFile[] = []
     for await (const file of filesBelow(this.#calls, stage)) {
       const folder = pathWithin(stage, dirname(file))
-      const name = dataFileName(batchId, owner, attempt, files.length, this.#layout.extension)
+      const name = dataFileName('batch', batchId, owner, attempt, files.length, this.#layout.extension)
       files.push({ file, path: folder === '' ? name : `${folder}/${name}` })
     }
     return files

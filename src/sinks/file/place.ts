@@ -11,8 +11,10 @@ export interface StagedFile {
 export interface Verdicts {
   /** The last batch in the output; -1 when there is none. */
   lastBatch(): Promise<number>
-  /** Paths of the files of a batch; undefined when it is not in the output. */
-  filesOf(batchId: number): Promise<ReadonlySet<string> | undefined>
+  /** Paths of the files that an entry names; undefined when there is none, and it may still be created. */
+  filesOf(entry: string): Promise<ReadonlySet<string> | undefined>
+  /** Paths of merged files that count, or did until lately. */
+  mergedFiles(): Promise<ReadonlySet<string>>
 }
 
 /**
@@ -33,10 +35,12 @@ export interface Place {
   begin(): Promise<void>
   /** An empty directory of this machine, out of which `bring` takes files. */
   stage(name: string): Promise<string>
-  /** Puts finished files into the output. They count once an entry names them. */
-  bring(batchId: number, files: readonly StagedFile[]): Promise<readonly ManifestFile[]>
-  /** The entry of a batch was created: nobody can any more. */
-  settle(batchId: number, verdicts: Verdicts): Promise<void>
+  /** Puts finished files into the output. They count once the entry names them. */
+  bring(entry: string, files: readonly StagedFile[]): Promise<readonly ManifestFile[]>
+  /** An entry was created: nobody can any more. */
+  settle(verdicts: Verdicts): Promise<void>
+  /** Gives data files as files of this machine, while `work` runs. */
+  withLocal(paths: readonly string[], work: (files: readonly string[]) => Promise<void>): Promise<void>
   /** Removing what is not there is no error. */
   remove(paths: readonly string[]): Promise<void>
   /** Removes what earlier processes of the query left half done. */

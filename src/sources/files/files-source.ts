@@ -68,7 +68,7 @@ export class FilesSource implements Source {
       const place = await this.#settled(this.#at)
       if (place === undefined) this.#available = new Set()
       else if (place === 'plain') this.#available = await availableFiles(store)
-      else this.#available = new Set(await this.#entries(store).from(undefined))
+      else this.#available = new Set(await this.#entries(store).all())
     })
   }
 

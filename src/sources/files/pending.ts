@@ -57,8 +57,8 @@ export async function* ledgerPending(
 ): AsyncGenerator<Pending> {
   const names = await entries.from(place?.entry)
   if (place && names[0] !== place.entry) {
-    const reason = 'the entry is not in the ledger any more'
-    throw new SluiceError('DATA_LOST', { source, what: `what follows batch ${place.entry}`, reason })
+    const reason = 'a merge has replaced it, and keepReplaced of the sink is over'
+    throw new SluiceError('DATA_LOST', { source, what: `what follows entry ${place.entry}`, reason })
   }
   for (const entry of names) {
     if (!(available?.has(entry) ?? true)) continue

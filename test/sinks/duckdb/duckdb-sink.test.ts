@@ -5,6 +5,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { count } from '../../../src/api/functions.ts'
 import { Session } from '../../../src/api/session.ts'
 import { Database, type Row } from '../../../src/duckdb.ts'
 import { silentLogger } from '../../../src/log.ts'
@@ -94,6 +95,23 @@ test('a query counts on after a restart, and other processes read in between', a
     { word: 'a', count: 2n },
     { word: 'b', count: 2n },
     { word: 'c', count: 1n },
+  ])
+})
+
+test('toTable starts a query into the table of that name', async () => {
+  const path = join(temporaryDirectory(), 'app.duckdb')
+  const session = await Session.create({ log: silentLogger })
+  const stream = new MemoryStream({ word: 'VARCHAR' })
+  stream.add({ word: 'a' }, { word: 'b' }, { word: 'a' })
+  const counts = session.readStream.format(stream).load().groupBy('word').agg(count().as('n'))
+  const writer = counts.writeStream.outputMode('update').trigger({ availableNow: true })
+  const query = await writer.options({ path, key: 'word' }).toTable('app.counts')
+  await query.awaitTermination()
+  await assert.rejects(counts.writeStream.toTable('counts'), { code: 'OPTION_MISSING', message: /path/ })
+  await session.close()
+  assert.deepEqual(await read(path, 'FROM f.app.counts ORDER BY word'), [
+    { word: 'a', n: 2n },
+    { word: 'b', n: 1n },
   ])
 })
 

@@ -66,7 +66,7 @@ for (const [name, fault] of Object.entries(WEATHER)) {
 
 test('wherever a process dies, the batch is in the output once after the next start', () =>
   withBench(async (bench) => {
-    await forSeeds(5, async (random) => {
+    await forSeeds(3, async (random) => {
       const place = next()
       const at = 1 + random.below(CALLS)
       let calls = 0
