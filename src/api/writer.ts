@@ -291,7 +291,10 @@ export class DataStreamWriter {
         modes: format.modes.join(' or '),
       })
     }
-    const program = await incremental(plan, outputMode, analysis, deadLetters !== undefined)
+    const program = await incremental(plan, outputMode, analysis, {
+      badRecords: deadLetters !== undefined,
+      lateRows: deadLetters !== undefined || settings.lateRowsPath !== undefined,
+    })
     const explanation =
       `== Plan ==\n${await explainPlan(plan, analysis)}\n\n` +
       `== Stages, ${outputMode} mode ==\n${explainProgram(program)}\n\n` +

@@ -71,19 +71,19 @@ export interface WatermarkStage {
 }
 
 /**
- * @param keepsBadRecords whether malformed records are wanted as a whole, whatever their stream says
+ * @param whole what is wanted with all its columns, whether or not the query looks at them
  * @throws STREAMING_UNSUPPORTED
  */
 export async function incremental(
   plan: Plan,
   mode: OutputMode,
   analysis: Analysis,
-  keepsBadRecords = false,
+  whole: { readonly badRecords?: boolean; readonly lateRows?: boolean } = {},
 ): Promise<Program> {
   const sources = inputsOf(plan).map((input, index) => {
     const table = `source_${index}`
-    const payload =
-      input.payload && payloadStage(input.payload, table, usedColumns(plan, input), keepsBadRecords)
+    const used = whole.lateRows ? undefined : usedColumns(plan, input)
+    const payload = input.payload && payloadStage(input.payload, table, used, whole.badRecords)
     return { input, table, payload }
   })
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))

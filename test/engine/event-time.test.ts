@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { col, count, window, windowTime } from '../../src/api/functions.ts'
 import { Session } from '../../src/api/session.ts'
@@ -275,6 +278,31 @@ describe('event time', () => {
     assert.deepEqual(rows, [{ s: at(0), n: 1n }])
     assert.equal(query.lastProgress?.numInputRows, 0)
     await session.close()
+  })
+
+  test('late rows of a parsed stream keep the columns that the query does not look at', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-late-'))
+    const session = await Session.create({ log: silentLogger })
+    try {
+      const stream = new MemoryStream({ data: 'BLOB' })
+      const schema = { at: 'TIMESTAMP', page: 'VARCHAR' }
+      const query = await perTen(
+        session.readStream.format(stream).schema(schema).load().withWatermark('at', '5 seconds'),
+      )
+        .writeStream.option('lateRowsPath', directory)
+        .format('noop')
+        .start()
+      for (const second of [1, 40, 50, 2]) {
+        stream.add({ data: Buffer.from(JSON.stringify({ at: at(second), page: `page ${second}` })) })
+        await query.processAllAvailable()
+      }
+      const late = `read_parquet('${directory}/**/*.parquet', hive_partitioning = true)`
+      const rows = await session.sql(`SELECT operator, page, _watermark FROM ${late}`).collect()
+      assert.deepEqual(rows, [{ operator: 'aggregate_0', page: 'page 2', _watermark: at(45) }])
+    } finally {
+      await session.close()
+      await rm(directory, { recursive: true, force: true })
+    }
   })
 
   test('what cannot carry a watermark is refused', async () => {
