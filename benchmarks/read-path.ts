@@ -39,6 +39,7 @@ async function relation({ url, stream, records }: SdkLoopParameters): Promise<Ar
         if (left > 0) next = source.read(batch.range.end, signal)
         await connection.attach('batch', source.schema, batch.records)
         await use()
+        batch.release?.()
       }
     } finally {
       await source.close()

@@ -38,6 +38,7 @@ export interface AwsOptions {
 
 export interface KinesisConnection {
   readonly client: KinesisClient
+  readonly options: Pick<AwsOptions, 'connectTimeoutMs' | 'requestTimeoutMs'>
   /** Option, then environment, then profile. @throws AWS_REGION_MISSING */
   region(): Promise<string>
   /** For messages: `profile prod`. */
@@ -69,6 +70,7 @@ export function connectKinesis(owner: string, options: AwsOptions): KinesisConne
   const client = withoutVersionWarning(() => new KinesisClient(config))
   return {
     client,
+    options,
     credentials: credentialsName(options),
     region: () =>
       client.config.region().catch((cause: unknown) => {

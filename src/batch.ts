@@ -41,6 +41,8 @@ export interface Batch {
   readonly rows: number
   readonly records: readonly RecordBatch[]
   readonly digest: string
+  /** Called at most once, when nobody looks at `records` any more: their memory may be used for others from then on. */
+  release?(): void
 }
 
 /** Grows a BLOB or VARCHAR column out of raw bytes, without an object per value. */

@@ -315,6 +315,8 @@ export class MicroBatches {
       hit('batch.committed')
       await stages.commit()
       this.#unfinished = undefined
+      await stages.detach()
+      for (const batch of batches) batch?.release?.()
       this.#positions = intent.sources.map(({ range }) => range.end)
       const metrics = sources.map((source, index) => {
         const malformedRecords = malformed[index]

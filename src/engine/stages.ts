@@ -93,6 +93,12 @@ export class Stages {
     if (payload) await this.#connection.run(payload.parse)
   }
 
+  /** The rows that are attached may go away after this. */
+  async detach(): Promise<void> {
+    for (const { table, input, payload } of this.#program.sources)
+      await this.#connection.attach(payload?.raw ?? table, payload?.rawSchema ?? input.schema, [])
+  }
+
   /** How many of the attached records do not fit the schema of source `index`, which parses them. */
   async malformed(index: number): Promise<number> {
     return Number(await this.#connection.value(this.#payload(index).countMalformed))

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { StoredRecord } from './kinesis-port.ts'
+import { LentBody } from './lent-body.ts'
 import { type ByteColumn, RowBlock } from './row-block.ts'
 import { StoredRecords } from './stored-records.ts'
 
@@ -52,12 +53,12 @@ let places = new Places(10_000)
  * When all of them are plain and in rising order, as nearly always, they become columns within the body's own buffer:
  * the data moves to its front, where nothing is needed any more. Otherwise they are spelled out one by one, as views.
  *
- * @param body an answer, and behind its `length` bytes free ones for keys and sequence numbers
+ * @param body an answer, and behind its `length` bytes free ones for keys and sequence numbers; nobody else looks at it
  * @param at where the list of records begins
  * @returns undefined when the list is not as Kinesis writes it; then somebody who reads all of CBOR has to look at it
  */
 export function findRecords(
-  body: Uint8Array,
+  body: Buffer,
   length: number,
   at: number,
 ): { readonly records: StoredRecords; readonly end: number } | undefined {
@@ -237,7 +238,7 @@ function grown(full: Places): Places {
   return bigger
 }
 
-function gathered(body: Uint8Array, length: number, walk: Walk): StoredRecords {
+function gathered(body: Buffer, length: number, walk: Walk): StoredRecords {
   const { count } = walk
   const { data, partitionKey, sequenceNumber, arrivedMs } = places
   const needed = bytesOf(partitionKey, count) + bytesOf(sequenceNumber, count)
@@ -258,6 +259,7 @@ function gathered(body: Uint8Array, length: number, walk: Walk): StoredRecords {
     sequenceNumbers,
     arrivedMs: arrivedMs.slice(0, count),
     subSequenceNumbers: undefined,
+    body: buffer === body ? new LentBody(buffer, count) : undefined,
   })
   return StoredRecords.plain(block)
 }
@@ -285,8 +287,8 @@ function bytesOf({ starts, ends }: Place, count: number): number {
   return bytes
 }
 
-function withRoom(body: Uint8Array, length: number, more: number): Uint8Array {
-  const roomy = new Uint8Array(length + more)
+function withRoom(body: Buffer, length: number, more: number): Buffer {
+  const roomy = Buffer.allocUnsafeSlow(length + more)
   roomy.set(body.subarray(0, length))
   return roomy
 }

@@ -29,6 +29,7 @@ export interface Encoded {
   readonly rows: number
   readonly records: readonly RecordBatch[]
   readonly digest: string
+  release(): void
 }
 
 /** Fewer rows than this are not worth a record batch of their own. */
@@ -54,6 +55,9 @@ export function encodeRows(streamName: string, blocks: ReadonlyMap<string, reado
     rows: parts.reduce((sum, { rows }) => sum + rows.length, 0),
     records: grouped(parts).map((group) => encode(streamName, group)),
     digest: digest.value,
+    release: () => {
+      for (const { rows } of parts) rows.release()
+    },
   }
 }
 
@@ -82,7 +86,7 @@ function encode(streamName: string, parts: readonly ShardRows[]): RecordBatch {
   })
   return recordBatch(KINESIS_SCHEMA, [
     byteData(new Binary(), range(columns.data)),
-    byteData(new Utf8(), repeated([[streamName, length]])),
+    byteData(new Utf8(), repeatedText(streamName, length)),
     byteData(
       new Utf8(),
       range(columns.partitionKeys),
@@ -90,8 +94,10 @@ function encode(streamName: string, parts: readonly ShardRows[]): RecordBatch {
     ),
     byteData(new Utf8(), range(columns.sequenceNumbers)),
     wholeData(new TimestampMicrosecond(), length, (i) => Math.round(arrivedMs[from + i]!) * 1000),
-    byteData(new Utf8(), repeated(parts.map(({ shardId, rows }) => [shardId, rows.length]))),
-    wholeData(new Int64(), length, subSequenceNumbers && ((i) => subNumber(subSequenceNumbers[from + i]!))),
+    byteData(new Utf8(), shardIds(parts)),
+    subSequenceNumbers
+      ? wholeData(new Int64(), length, (i) => subNumber(subSequenceNumbers[from + i]!))
+      : nothing(new Int64(), length),
   ])
 }
 
@@ -108,11 +114,11 @@ function byteData(type: DataType, { bytes, offsets }: ByteColumn, nulls: Nulls =
   return makeData({ type, length: offsets.length - 1, ...nulls, valueOffsets: offsets, data: bytes } as never)
 }
 
-/** 64-bit whole numbers out of exact numbers; NaN is NULL, and without `valueAt` every value is. */
-function wholeData(type: DataType, length: number, valueAt?: (index: number) => number): Data {
+/** 64-bit whole numbers out of exact numbers; NaN is NULL. */
+function wholeData(type: DataType, length: number, valueAt: (index: number) => number): Data {
   const words = new Int32Array(length * 2)
   let nulls = 0
-  for (let i = 0; valueAt && i < length; i++) {
+  for (let i = 0; i < length; i++) {
     const value = valueAt(i)
     if (Number.isNaN(value)) nulls++
     // Without a BigInt for each: the lower 32 bits, then the upper ones with the sign.
@@ -120,11 +126,11 @@ function wholeData(type: DataType, length: number, valueAt?: (index: number) => 
     words[2 * i + 1] = Math.floor(value / TWO_32)
   }
   const data = new BigInt64Array(words.buffer)
-  const isNull = valueAt ? (i: number) => Number.isNaN(valueAt(i)) : () => true
+  const isNull = (i: number) => Number.isNaN(valueAt(i))
   return makeData({
     type,
     length,
-    ...nullsWhere(length, nulls > 0 || !valueAt ? isNull : undefined),
+    ...nullsWhere(length, nulls > 0 ? isNull : undefined),
     data,
   } as never)
 }
@@ -141,6 +147,38 @@ function nullsWhere(length: number, isNull: ((index: number) => boolean) | undef
     else nullBitmap[i >> 3]! |= 1 << (i & 7)
   }
   return { nullCount, nullBitmap }
+}
+
+/** Columns that are the same in every batch are made once, as long as the longest of them, and never written again. */
+const made = { zeros: new BigInt64Array(0), texts: new Map<string, ByteColumn>() }
+
+/** Many shards share few texts of that length: beyond so many they are made anew. */
+const MOST_TEXTS = 64
+
+/** 64-bit NULLs. */
+function nothing(type: DataType, length: number): Data {
+  if (made.zeros.length < length) made.zeros = new BigInt64Array(length)
+  const { zeros } = made
+  const nullBitmap = new Uint8Array(zeros.buffer, 0, Math.ceil(length / 8))
+  return makeData({ type, length, nullCount: length, nullBitmap, data: zeros.subarray(0, length) } as never)
+}
+
+/** A text so many times. */
+function repeatedText(text: string, times: number): ByteColumn {
+  let column = made.texts.get(text)
+  if (!column || column.offsets.length <= times) {
+    column = repeated([[text, times]])
+    if (made.texts.size >= MOST_TEXTS) made.texts.clear()
+    made.texts.set(text, column)
+  }
+  const offsets = column.offsets.subarray(0, times + 1)
+  return { bytes: column.bytes.subarray(0, offsets[times]), offsets }
+}
+
+function shardIds(parts: readonly ShardRows[]): ByteColumn {
+  const [{ shardId, rows }] = parts as [ShardRows]
+  if (parts.length === 1) return repeatedText(shardId, rows.length)
+  return repeated(parts.map((part) => [part.shardId, part.rows.length]))
 }
 
 /** Each text so many times, one after the other. */

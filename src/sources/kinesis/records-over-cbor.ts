@@ -1,9 +1,10 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis'
 import { type CborMap, readCbor, writeCborMap } from './cbor.ts'
+import { bodyBuffer } from './lent-body.ts'
 
 /** The body of a GetRecords answer in CBOR, with free bytes behind it for whoever reads it. */
 export interface RawAnswer {
-  readonly bytes: Uint8Array
+  readonly bytes: Buffer
   readonly length: number
 }
 
@@ -108,12 +109,14 @@ function isRefusal(speaksCbor: boolean | undefined, statusCode: number, type: st
 
 /** The whole body in one buffer of its own, with room behind it. @throws what the connection fails with */
 async function collect({ headers, body }: HttpAnswer, room: number): Promise<RawAnswer> {
+  // From a connection of ours, which has put it into such a buffer.
+  if (body instanceof Uint8Array) return { bytes: Buffer.from(body.buffer), length: body.length }
   const announced = Number(headers['content-length'] ?? 64 * 1024)
-  let bytes = Buffer.allocUnsafeSlow(Math.min(announced || 0, LARGEST_ANSWER_BYTES) + room)
+  let bytes = bodyBuffer(Math.min(announced || 0, LARGEST_ANSWER_BYTES) + room)
   let length = 0
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     if (length + chunk.length > bytes.length) {
-      const bigger = Buffer.allocUnsafeSlow(2 * (length + chunk.length))
+      const bigger = bodyBuffer(2 * (length + chunk.length))
       bigger.set(bytes.subarray(0, length))
       bytes = bigger
     }

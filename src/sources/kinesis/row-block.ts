@@ -1,3 +1,4 @@
+import type { LentBody } from './lent-body.ts'
 import type { Row } from './rows.ts'
 
 /** Values one behind the other: value `i` is `bytes[offsets[i] .. offsets[i + 1]]`. */
@@ -19,6 +20,8 @@ export interface RowColumns {
   readonly arrivedMs: Float64Array
   /** Index within the aggregate, -1 for a record that is none; absent when none is. */
   readonly subSequenceNumbers: Int32Array | undefined
+  /** Of the data and the keys, where they lie in the body of an answer. */
+  readonly body: LentBody | undefined
 }
 
 /** Sequence number, arrival time and shard id of a row, for byte caps. */
@@ -53,6 +56,11 @@ export class RowBlock {
   /** As byte caps count them. */
   get bytes(): number {
     return this.#bytesUpTo(this.length)
+  }
+
+  /** Nobody will look at these rows again: their memory may be used for others. To be called once for every row. */
+  release(): void {
+    this.columns.body?.release(this.length)
   }
 
   slice(from: number, to = this.length): RowBlock {
@@ -135,6 +143,7 @@ function joined(blocks: readonly RowBlock[]): RowColumns {
     sequenceNumbers: column(({ sequenceNumbers }) => sequenceNumbers),
     arrivedMs,
     subSequenceNumbers,
+    body: undefined,
   }
 }
 
@@ -169,6 +178,7 @@ function columnsOf(rows: readonly Row[]): RowColumns {
     sequenceNumbers: columnOf(rows.map((row) => Buffer.from(row.sequenceNumber))),
     arrivedMs: Float64Array.from(rows, (row) => row.arrivedMs ?? Number.NaN),
     subSequenceNumbers: aggregated ? Int32Array.from(rows, (row) => row.subSequenceNumber ?? -1) : undefined,
+    body: undefined,
   }
 }
 

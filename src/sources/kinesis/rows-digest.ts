@@ -39,7 +39,9 @@ function bytesOf({ bytes, offsets }: ByteColumn, { from, to }: RowBlock): Uint8A
 /** Of every row the lengths of its values, and its place within an aggregate; -1 for what is missing. */
 function shapesOf({ columns, from, to }: RowBlock): Uint8Array {
   const { data, partitionKeys, keyless, sequenceNumbers, subSequenceNumbers } = columns
-  const shapes = new Int32Array(4 * (to - from))
+  const size = 4 * (to - from)
+  if (scratch.length < size) scratch = new Int32Array(size)
+  const shapes = scratch
   let at = 0
   for (let row = from; row < to; row++) {
     const next = row + 1
@@ -48,5 +50,8 @@ function shapesOf({ columns, from, to }: RowBlock): Uint8Array {
     shapes[at++] = sequenceNumbers.offsets[next]! - sequenceNumbers.offsets[row]!
     shapes[at++] = subSequenceNumbers?.[row] ?? -1
   }
-  return new Uint8Array(shapes.buffer)
+  return new Uint8Array(shapes.buffer, 0, size * 4)
 }
+
+/** Used by one block after the other. */
+let scratch = new Int32Array(0)

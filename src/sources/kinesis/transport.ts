@@ -16,6 +16,7 @@ import {
 } from '@aws-sdk/client-kinesis'
 import type { KinesisConnection } from '../../aws.ts'
 import type { Clock } from '../../clock.ts'
+import { directHttp } from './direct-http.ts'
 import type { ServerTime } from './kinesis-port.ts'
 import { askForCbor } from './records-over-cbor.ts'
 
@@ -63,6 +64,8 @@ export class SdkTransport implements KinesisTransport {
     this.credentials = connection.credentials
     this.#listen()
     askForCbor(connection.client)
+    const { connectTimeoutMs, requestTimeoutMs } = connection.options
+    directHttp(connection.client, { connectMs: connectTimeoutMs, silenceMs: requestTimeoutMs })
   }
 
   get host(): string {

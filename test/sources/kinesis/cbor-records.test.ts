@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { hasCode } from '../../../src/errors.ts'
 import { type CborMap, readCbor, writeCborMap } from '../../../src/sources/kinesis/cbor.ts'
 import type { StoredRecord } from '../../../src/sources/kinesis/kinesis-port.ts'
+import { bodyBuffer } from '../../../src/sources/kinesis/lent-body.ts'
 import { type RecordsAnswer, readAnswer } from '../../../src/sources/kinesis/records-answer.ts'
+import type { RowBlock } from '../../../src/sources/kinesis/row-block.ts'
 import { CborWriter } from '../../../src/testing/kinesis/cbor-writer.ts'
 import { aggregate } from '../../../src/testing/kinesis/kpl-aggregate.ts'
-import type { SeededRandom } from '../../../src/testing/seeded-random.ts'
+import { type SeededRandom, seededRandom } from '../../../src/testing/seeded-random.ts'
 import { forSeeds } from '../../support/seeds.ts'
 
 /** What may be odd about an answer. */
@@ -93,7 +96,7 @@ function slowly(body: Uint8Array): {
 
 /** In a buffer with so much room behind it, as it comes off the network. */
 function answerOf(body: Uint8Array, room: number): RecordsAnswer {
-  const bytes = new Uint8Array(body.length + room).fill(0xee)
+  const bytes = Buffer.alloc(body.length + room, 0xee)
   bytes.set(body)
   return readAnswer({ bytes, length: body.length })
 }
@@ -139,13 +142,50 @@ test('plain records become columns, whether or not they have keys', () => {
     sequenceNumber: '12',
     subSequenceNumber: undefined,
     partitionKey: 'k',
-    data: Uint8Array.from(Buffer.from('abc')),
+    data: Buffer.from('abc'),
     arrivedMs: 5,
     last: true,
   })
   assert.equal(records?.block?.row(1).partitionKey, undefined)
   assert.equal(records?.bytes, 7)
 })
+
+test('a body is lent again when all its rows are released, and no row changes before it is', async () => {
+  await forSeeds(1, async (random) => {
+    const plain = oddities(seededRandom('plain'))
+    const held: { block: RowBlock; expected: string }[] = []
+    const buffers = new Set<ArrayBufferLike>()
+    for (let page = 0; page < 40; page++) {
+      const records = recordsOf(random, 6, { ...plain, keyless: false, aggregates: false, unordered: false })
+      const answer = bodyOf(random, records)
+      const bytes = bodyBuffer(2 * answer.length + 100_000)
+      buffers.add(bytes.buffer)
+      bytes.set(answer)
+      const block = readAnswer({ bytes, length: answer.length }).records?.block
+      if (!block) continue
+      for (let from = 0; from < block.length; ) {
+        const part = block.slice(from, Math.min(block.length, from + 1 + random.below(5)))
+        held.push({ block: part, expected: textOf(part) })
+        from += part.length
+      }
+      while (held.length > random.below(12)) {
+        const [{ block: part, expected }] = held.splice(random.below(held.length), 1) as [
+          (typeof held)[number],
+        ]
+        assert.equal(textOf(part), expected)
+        part.release()
+      }
+    }
+    assert.ok(buffers.size < 25, `${buffers.size} buffers for 40 pages`)
+  })
+})
+
+function textOf(block: RowBlock): string {
+  return Array.from({ length: block.length }, (_, index) => {
+    const { sequenceNumber, partitionKey, data } = block.row(index)
+    return `${sequenceNumber} ${partitionKey} ${crc32(data)}`
+  }).join()
+}
 
 test('an answer that is cut short anywhere is refused', async () => {
   await forSeeds(20, async (random) => {

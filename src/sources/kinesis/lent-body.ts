@@ -1,0 +1,49 @@
+/** Smaller ones are made new: the pool is for what weighs on the garbage collector. */
+const SMALLEST_BYTES = 64 * 1024
+const STEP_BYTES = 256 * 1024
+/** A buffer is lent for no less than this share of its size. */
+const LEAST_SHARE = 1 / 4
+/** What waits to be lent; more is left to the garbage collector. */
+const MOST_FREE_BYTES = 128 * 1024 * 1024
+
+const free: Buffer[] = []
+let freeBytes = 0
+
+/**
+ * A buffer of at least so many bytes for the body of an answer, whatever they hold; one that was lent before if there
+ * is one. V8 goes through the whole heap for every few megabytes of buffers that are made, so they are made once.
+ */
+export function bodyBuffer(bytes: number): Buffer {
+  if (bytes < SMALLEST_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  const index = free.findIndex(({ length }) => length >= bytes && length * LEAST_SHARE <= bytes)
+  if (index < 0) return Buffer.allocUnsafeSlow(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES)
+  const [buffer] = free.splice(index, 1) as [Buffer]
+  freeBytes -= buffer.length
+  return buffer
+}
+
+/**
+ * A body that rows lie in. When all of them have been released, and not before, it may be lent for another answer.
+ *
+ * Rows that nobody releases, because a read failed or a query ended, keep it from ever being lent again, which costs
+ * some memory to the garbage collector and nothing else.
+ */
+export class LentBody {
+  readonly #buffer: Buffer
+  #rows: number
+
+  /** @param rows all that lie in the buffer */
+  constructor(buffer: Buffer, rows: number) {
+    this.#buffer = buffer
+    this.#rows = rows
+  }
+
+  /** Nobody will look at these rows again. To be called once for every row. */
+  release(rows: number): void {
+    this.#rows -= rows
+    const { length } = this.#buffer
+    if (this.#rows !== 0 || length < SMALLEST_BYTES || freeBytes + length > MOST_FREE_BYTES) return
+    free.push(this.#buffer)
+    freeBytes += length
+  }
+}
