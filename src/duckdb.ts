@@ -58,6 +58,7 @@ export class Database {
   }
 
   close(): void {
+    this.functions.close()
     this.#instance.closeSync()
   }
 }

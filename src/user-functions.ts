@@ -117,6 +117,10 @@ export class UserFunctions {
     return name === undefined ? undefined : this.#failures.get(name)
   }
 
+  close(): void {
+    this.#connection.disconnectSync()
+  }
+
   #add(entry: Registered): void {
     const { current, kinds, returns } = entry
     const scalar = DuckDBScalarFunction.create({

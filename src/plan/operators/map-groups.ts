@@ -1,5 +1,6 @@
+import type { Schema } from '../../batch.ts'
 import { type Connection, quoted, type Row } from '../../duckdb.ts'
-import { recordsOf, rowCheck } from '../../rows.ts'
+import { fieldCheck, recordsOf } from '../../rows.ts'
 import { answerOf, userCodeFailed } from '../../user-code.ts'
 import { column } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
@@ -64,11 +65,18 @@ export async function mapGroupsOperator(groups: MapGroups, context: OperatorCont
   }
   const keysOf = (relation: string) => keyNames.map((key) => `${relation}.${quoted(key)}`).join(', ')
   const rowsOfBatch = `(SELECT ${keyList}, min(rowid) AS first FROM ${delta} GROUP BY ${keyList})`
-  const checkAnswer = rowCheck(output)
-  const checkState = mapping.state === 'json' ? undefined : rowCheck(mapping.state)
-  const attach = async (connection: Connection, outcome: Outcome) => {
-    await connection.attach(`${name}_changed`, changeTypes, [recordsOf(changeTypes, outcome.changes)])
-    await connection.attach(`${name}_answered`, output, [recordsOf(output, outcome.rows)])
+  const checkAnswer = fieldCheck(output)
+  const checkState = mapping.state === 'json' ? undefined : fieldCheck(mapping.state)
+  const recordsFor = (types: Schema, rows: readonly Row[]) => {
+    try {
+      return [recordsOf(types, rows)]
+    } catch (error) {
+      throw userCodeFailed(mapping.name, error)
+    }
+  }
+  const attach = async (connection: Connection, { changes: changed, rows }: Outcome) => {
+    await connection.attach(`${name}_changed`, changeTypes, recordsFor(changeTypes, changed))
+    await connection.attach(`${name}_answered`, output, recordsFor(output, rows))
   }
   const attachNothing = {
     code: `attach ${name}_changed, ${name}_answered`,
