@@ -1,4 +1,5 @@
 export { Column, type Operand } from './api/column.ts'
+export { DataReader } from './api/data-reader.ts'
 export { DataFrame, type JoinKind } from './api/dataframe.ts'
 export type { DeadLetterOptions, LetterKind } from './api/dead-letters.ts'
 export * from './api/functions.ts'

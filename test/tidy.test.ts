@@ -29,7 +29,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** From one room into another only through these doors, where the table's arrow is meant for a few files only. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
-  'api -> sources': ['sources/index.ts', 'sources/source.ts'],
+  'api -> sources': [
+    'sources/files/options.ts',
+    'sources/files/static-files.ts',
+    'sources/index.ts',
+    'sources/source.ts',
+  ],
   'api -> sinks': [
     'sinks/index.ts',
     'sinks/sink.ts',

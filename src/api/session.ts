@@ -12,6 +12,7 @@ import { sinkFormats } from '../sinks/index.ts'
 import type { SinkFormat } from '../sinks/sink.ts'
 import { sourceFormats } from '../sources/index.ts'
 import type { SourceFormat } from '../sources/source.ts'
+import { DataReader } from './data-reader.ts'
 import { DataFrame } from './dataframe.ts'
 import { type DeadLetterOptions, readDeadLetters } from './dead-letters.ts'
 import type { StreamingQuery } from './query.ts'
@@ -73,6 +74,11 @@ export class Session {
   /** Registers functions in TypeScript: `session.udf.register(name, fn, { arguments: […], returns: … })`. */
   get udf(): UdfRegistration {
     return new UdfRegistration(this.#context.database.functions)
+  }
+
+  /** Reads files once, as they are now: `await session.read.parquet('/data/clicks')`. */
+  get read(): DataReader {
+    return new DataReader(this.#context)
   }
 
   /** The queries of this session. */

@@ -215,3 +215,27 @@ test('a query over files goes on after a restart, in SQL as in TypeScript', asyn
   }
   assert.deepEqual(seen, [{ word: 'W1' }, { word: 'W2' }, { word: 'W3' }])
 })
+
+test('a directory is read once as it is now, by the ledger where there is one', async () => {
+  const path = temporaryDirectory()
+  const session = await Session.create({ log: silentLogger })
+  await assert.rejects(session.read.parquet(path), { code: 'FILES_PATH', message: /no file yet/ })
+  const bench = await Bench.open()
+  const options = { path, targetFileSize: '1MiB', mergeInterval: 2 }
+  const sink = await bench.open(fileFormat('parquet'), 'SELECT 1 AS i', 'append', options)
+  for (const batchId of [0, 1, 2]) await bench.write(sink, batchId, `SELECT ${batchId}::INTEGER AS i`)
+  await sink.close()
+  bench.close()
+  // Replaced files are still there, and one that no batch names.
+  assert.equal(readdirSync(path).filter((name) => name.endsWith('.parquet')).length, 4)
+  writeFileSync(join(path, 'stray.parquet'), 'no Parquet at all')
+  const rows = await (await session.read.parquet(path)).collect()
+  assert.deepEqual(rows.map(({ i }) => i).sort(), [0, 1, 2])
+  await assert.rejects(session.read.csv(path), { code: 'FILES_PATH', message: /writes parquet there/ })
+  await assert.rejects(session.read.csv('s3://bucket/x'), { code: 'FILES_PATH', message: /as a stream/ })
+  const plain = temporaryDirectory()
+  writeFileSync(join(plain, 'a.csv'), 'i\n1\n')
+  writeFileSync(join(plain, '_b.csv'), 'i\n2\n')
+  assert.deepEqual(await (await session.read.csv(plain)).collect(), [{ i: 1n }])
+  await session.close()
+})
