@@ -202,6 +202,33 @@ describe('event time', () => {
     await session.close()
   })
 
+  test('a row that is late for one hopping window counts for the others', async () => {
+    const { session, query, feed } = await running((events) =>
+      events
+        .groupBy(window('at', '10 seconds', '5 seconds'))
+        .agg(count().as('n'))
+        .select(col('window.start').as('s'), 'n'),
+    )
+    const sorted = async (...seconds: number[]) =>
+      (await feed(...seconds)).sort((a, b) => Number(a['s']) - Number(b['s']))
+    assert.deepEqual(await sorted(1, 2, 14), [{ s: at(-5), n: 2n }])
+    assert.deepEqual(await sorted(20), [
+      { s: at(0), n: 2n },
+      { s: at(5), n: 1n },
+    ])
+    // The watermark is 15: both windows of 3 are over, and one of the two of 11 and of 12.
+    assert.deepEqual(await sorted(3, 11, 12), [])
+    assert.equal(query.lastProgress?.stateOperators[0]?.numRowsDroppedByWatermark, 4)
+    assert.deepEqual(await sorted(40), [
+      { s: at(10), n: 3n },
+      { s: at(15), n: 1n },
+      { s: at(20), n: 1n },
+    ])
+    // Of the panes only that of 40 is left, which is in windows still open.
+    assert.equal(query.lastProgress?.stateOperators[0]?.numRowsTotal, 1)
+    await session.close()
+  })
+
   test('state does not grow with the stream when a watermark bounds it', async () => {
     const { session, query, feed } = await running((events) =>
       events.groupBy(window('at', '10 seconds'), 'k').count(),

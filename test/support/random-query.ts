@@ -74,7 +74,7 @@ export function randomQuery(random: SeededRandom): RandomQuery {
     nested,
     windowsOfWindows,
   ]
-  return random.pick([...kinds, distinct, topN, sessions])(random)
+  return random.pick([...kinds, distinct, topN, sessions, overWindows])(random)
 }
 
 function some<T>(random: SeededRandom, items: readonly T[], most: number, least = 1): T[] {
@@ -194,6 +194,24 @@ function nested(random: SeededRandom): RandomQuery {
       : []),
   ] as const)
   return { sql, mode, key, batchSql: sql, mayBeLate: true }
+}
+
+/** The same over windows, none of which is ever finished while results over them are asked for. */
+function overWindows(random: SeededRandom): RandomQuery {
+  const mode = random.pick(['update', 'complete'] as const)
+  const { sql, slide, size } = someWindow(random)
+  const inner = (window: string, from: string) =>
+    `(SELECT ${window}, page, max(n) AS m, count(*) AS c FROM ${from} GROUP BY w, page)`
+  const copies = `(SELECT *, unnest(windows_of(ts, ${slide}, ${size})) AS w FROM events)`
+  const outer = (from: string) =>
+    `SELECT page, count(*) AS windows, sum(c) AS c, avg(m) AS m, max(w."end") AS last FROM ${from} GROUP BY page`
+  return {
+    sql: outer(inner(`${sql} AS w`, 'events')),
+    mode,
+    key: ['page'],
+    batchSql: outer(inner('w', copies)),
+    mayBeLate: true,
+  }
 }
 
 function windowsOfWindows(random: SeededRandom): RandomQuery {
