@@ -31,12 +31,16 @@ async function relation({ url, stream, records }: SdkLoopParameters): Promise<Ar
     try {
       let left = records
       // As in a query, the next batch is on its way while this one is worked on.
-      let next = source.read(await source.initial(), signal)
+      let from = await source.initial()
+      let next = source.read(from, signal)
       while (left > 0) {
-        const { batch } = await next
-        if (!batch) throw new RangeError(`the stream ended ${left} records early`)
-        left -= batch.rows
-        if (left > 0) next = source.read(batch.range.end, signal)
+        const { batch, drained } = await next
+        if (!batch && drained) throw new RangeError(`the stream ended ${left} records early`)
+        left -= batch?.rows ?? 0
+        from = batch?.range.end ?? from
+        if (left > 0) next = source.read(from, signal)
+        // On a busy machine a read may end before the first answer has come.
+        if (!batch) continue
         await connection.attach('batch', source.schema, batch.records)
         await use()
         batch.release?.()
