@@ -45,6 +45,7 @@ export class Life {
         HOME: '/nonexistent',
         TMPDIR: process.env['TMPDIR'],
         AWS_EC2_METADATA_DISABLED: 'true',
+        SLUICE_CRASH_POSTGRES: process.env['SLUICE_CRASH_POSTGRES'],
         ...env,
       },
     })

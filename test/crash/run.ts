@@ -8,8 +8,10 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { table } from 'table'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { PostgresServer, postgresPrograms } from '../support/postgres-server.ts'
 import { inParallel, killAt, randomPairs, type Stretch } from './matrix.ts'
 import { type Scene, WHOLE_MATRIX } from './scenes.ts'
+import { CRASH_POSTGRES } from './sinks.ts'
 import { Stage } from './stage.ts'
 import type { Point } from './trial.ts'
 
@@ -41,6 +43,10 @@ const workers = Number(values.workers)
 const random = seededRandom(values.seed)
 const failures: string[] = []
 const stage = await Stage.open(random)
+const programs = postgresPrograms()
+const postgres = programs === undefined ? undefined : await PostgresServer.start(programs)
+if (postgres) process.env[CRASH_POSTGRES] = postgres.url
+else say('no PostgreSQL server on this machine: the sink postgres is left out')
 say(`crash matrix, seed ${values.seed}`)
 try {
   const rows: Row[] = []
@@ -53,6 +59,7 @@ try {
   process.stdout.write(tableOf(rows))
 } finally {
   await stage.close()
+  await postgres?.stop()
 }
 for (const failure of failures) process.stdout.write(`${failure}\n`)
 if (failures.length > 0) process.stdout.write(`npm run crash -- --seed ${values.seed} repeats this run\n`)
@@ -64,7 +71,8 @@ function scenes(): readonly Scene[] {
     (scene) =>
       (query?.includes(scene.query) ?? true) &&
       (store?.includes(scene.store) ?? true) &&
-      (sink?.includes(scene.sink) ?? true),
+      (sink?.includes(scene.sink) ?? true) &&
+      (scene.sink !== 'postgres' || postgres !== undefined),
   )
   if (asked.length === 0) throw new Error('no scene of the matrix has this query, store and sink')
   return asked

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { Client } from 'pg'
 import { Database, literal } from '../../src/duckdb.ts'
 import type { OptionValue } from '../../src/options.ts'
 import { finalLines, type Line, lineOf, readBatches } from './batch-files.ts'
@@ -13,6 +15,11 @@ export interface CrashSink {
   options(directory: string, query: CrashQuery): Readonly<Record<string, OptionValue>>
   lines(directory: string, query: CrashQuery): Promise<readonly Line[]>
 }
+
+/** The URL of the server that `npm run crash` started, for its children as well. */
+export const CRASH_POSTGRES = 'SLUICE_CRASH_POSTGRES'
+
+const tableOf = (directory: string) => `t${createHash('md5').update(directory).digest('hex')}`
 
 /** A new sink needs a row here, and is killed at every step from then on. */
 export const CRASH_SINKS = {
@@ -37,6 +44,26 @@ export const CRASH_SINKS = {
     }),
     lines: (directory) =>
       rows('FROM reader.results', `ATTACH ${literal(join(directory, 'out.duckdb'))} AS reader (READ_ONLY)`),
+  },
+  postgres: {
+    queries: ['stateless', 'aggregate'],
+    format: 'postgres',
+    options: (directory, { key }) => ({
+      url: process.env[CRASH_POSTGRES] ?? '',
+      table: tableOf(directory),
+      retryInterval: '1ms',
+      ...(key.length > 0 ? { key: key.join(', ') } : {}),
+    }),
+    lines: async (directory) => {
+      const client = new Client(process.env[CRASH_POSTGRES])
+      await client.connect()
+      try {
+        const { rows } = await client.query(`SELECT row_to_json(r) AS line FROM "${tableOf(directory)}" r`)
+        return rows.map(({ line }) => JSON.stringify(line))
+      } finally {
+        await client.end()
+      }
+    },
   },
 } as const satisfies Readonly<Record<string, CrashSink>>
 

@@ -102,6 +102,11 @@ export class PostgresServer {
     return new PostgresServer(port, certificate, programs, directory, stop)
   }
 
+  /** As whom and where, for clients. */
+  get url(): string {
+    return `postgres://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/postgres`
+  }
+
   /** What `psql` prints: a line a row, values apart by `|`. */
   psql(sql: string, database = 'postgres'): string[] {
     const args = [

@@ -1,5 +1,6 @@
 import { Backoff } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import type { SinkContext, SinkFormat } from '../sink.ts'
 import { POSTGRES_OPTIONS, type PostgresTarget, parsePostgresOptions } from './options.ts'
 import { Server } from './server.ts'
@@ -46,7 +47,9 @@ async function retrying(
   const backoff = new Backoff(clock, retry)
   for (;;) {
     try {
-      return await write()
+      await write()
+      hit('sink.committed')
+      return
     } catch (error) {
       if (!(error instanceof SluiceError && error.code === 'SINK_DATABASE_UNAVAILABLE')) throw error
       if (backoff.failed()) throw error

@@ -1,6 +1,7 @@
 import type { Field, Schema } from '../../batch.ts'
 import { quoted, type Relation } from '../../duckdb.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import type { OutputMode } from '../../output-mode.ts'
 import { columnType } from './column-type.ts'
 import { NOTES, type PostgresTarget } from './options.ts'
@@ -51,6 +52,7 @@ export class TableWriter {
   async write(run: Statement, batchId: number, rows: Relation): Promise<void> {
     const last = (await this.#lastBatch(run)) ?? (await this.#begin(run))
     if (last >= batchId) return
+    hit('sink.begun')
     if (this.#writing.mode === 'complete') await run(`DELETE FROM ${this.#table}`)
     if (!this.#nullsCompare) await this.#refuseNullKeys(batchId, rows)
     await this.#insert(run, rows)
@@ -60,6 +62,7 @@ export class TableWriter {
       this.#target.table,
       batchId,
     ])
+    hit('sink.added')
   }
 
   /** Undefined before the first batch of the query. Holds back another process of the query until this transaction ends. */

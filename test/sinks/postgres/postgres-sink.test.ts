@@ -44,7 +44,7 @@ async function suite(place: string): Promise<void> {
   }
   const quick = { retryInterval: 1, maxRetryInterval: 2, maxRetryTime: '1m' }
   const options = { ...address, ...quick }
-  const url = `postgres://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${server.port}/postgres`
+  const { url } = server
   let tables = 0
   const newTable = () => `t${tables++}`
 
