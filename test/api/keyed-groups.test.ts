@@ -206,7 +206,7 @@ async function checkAgainstReference(random: SeededRandom): Promise<void> {
 }
 
 test('a function with state gives what plain TypeScript gives over the same batches, through crashes', async () => {
-  await forSeeds(3, checkAgainstReference)
+  await forSeeds(2, checkAgainstReference)
 })
 
 describe('a function with state', () => {
