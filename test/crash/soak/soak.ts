@@ -73,7 +73,11 @@ try {
   process.exitCode = 1
 } finally {
   survivor.signal('SIGKILL')
-  for (const each of subjects) each.trial.remove()
+  // What went wrong is kept, to be looked at.
+  for (const each of subjects) {
+    if (process.exitCode === 0) each.trial.remove()
+    else say(`kept: ${each.trial.output} and ${each.trial.checkpoint.location}`)
+  }
   await kinesis.close()
   await s3.close()
   await compiled.remove()

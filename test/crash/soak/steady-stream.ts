@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Database } from '../../../src/duckdb.ts'
 import type { KinesisDouble } from '../../../src/testing/kinesis/double.ts'
 import type { SeededRandom } from '../../../src/testing/seeded-random.ts'
@@ -8,6 +9,7 @@ import type { Ledger } from '../trial.ts'
 const START_MS = Date.UTC(2026, 0, 1)
 const SHARDS_MIN = 2
 const SHARDS_MAX = 6
+const LIST_AGAIN_MS = 100
 
 /**
  * A stream that grows at a steady pace. Every event follows from its number, so that the ledger of millions is one
@@ -46,7 +48,7 @@ export class SteadyStream implements Ledger {
 
   /** Splits a shard or merges two neighbours. */
   async reshard(): Promise<void> {
-    const { Shards = [] } = await this.#double.handle('ListShards', { StreamName: this.name })
+    const { Shards = [] } = await this.#list()
     const open = Shards.filter((shard) => shard.SequenceNumberRange?.EndingSequenceNumber === undefined)
     const start = (shard: (typeof open)[number]) => BigInt(shard.HashKeyRange?.StartingHashKey ?? 0)
     const ids = open.sort((a, b) => (start(a) < start(b) ? -1 : 1)).map((shard) => shard.ShardId ?? '')
@@ -58,6 +60,15 @@ export class SteadyStream implements Ledger {
       this.#double.merge(this.name, ids[left]!, ids[left + 1]!)
     }
     this.#reshards++
+  }
+
+  /** The weather is for the queries: whoever reshards asks until it is answered. */
+  async #list() {
+    for (;;) {
+      const answer = await this.#double.handle('ListShards', { StreamName: this.name }).catch(() => undefined)
+      if (answer) return answer
+      await delay(LIST_AGAIN_MS)
+    }
   }
 
   async expected({ expected, tables }: CrashQuery): Promise<readonly Line[]> {
