@@ -78,7 +78,7 @@ test('small files are merged by partition; who follows the ledger reads each row
 
 test('wherever a process dies while files are merged, each row is there once after the next start', async () => {
   const bench = await Bench.open()
-  await forSeeds(2, async (random) => {
+  await forSeeds(3, async (random) => {
     const path = join(temporaryDirectory(), 'out')
     const options = { ...MERGING, path }
     const at = 100 + random.below(250)
