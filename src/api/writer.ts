@@ -80,6 +80,11 @@ export const QUERY_OPTIONS = {
     min: 1,
     doc: 'a stream that is read to its end and brought no row for so long does not hold back the watermark of the others; without it it does',
   },
+  staticRefreshInterval: {
+    kind: 'duration',
+    min: 1,
+    doc: 'how often files that a stream is joined with are read again; without it once, when the query starts',
+  },
   watermarkMaxAhead: {
     kind: 'duration',
     doc: 'event times further than this after the time of the batch do not move the watermark; without it all do',
@@ -231,6 +236,7 @@ export class DataStreamWriter {
       watermarkPolicy: settings.multipleWatermarkPolicy === 'max' ? 'max' : 'min',
       watermarkIdleAfterMs: settings.watermarkIdleTimeout,
       maxAheadMs: settings.watermarkMaxAhead,
+      staticRefreshMs: settings.staticRefreshInterval,
       openSource: (input) => openers.get(input)!(),
       openSink: (schema, queryId, stop, refuse) =>
         format.open({

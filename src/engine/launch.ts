@@ -45,6 +45,7 @@ export interface Launch {
   readonly watermarkPolicy: WatermarkPolicy
   readonly watermarkIdleAfterMs: number | undefined
   readonly maxAheadMs: number | undefined
+  readonly staticRefreshMs: number | undefined
   readonly openSource: (input: StreamInput) => Source
   /** `stop` aborts when the query is asked to stop. */
   readonly openSink: (schema: Schema, queryId: string, stop: AbortSignal, refuse?: Refuse) => Promise<Sink>
@@ -137,6 +138,7 @@ export async function launch(query: Launch): Promise<StreamExecution> {
       },
       watermarkSources: program.watermarks.map((watermark) => watermark.sources),
       maxAheadMs: query.maxAheadMs,
+      staticRefreshMs: query.staticRefreshMs,
       waitsForWatermark: program.waitsForWatermark,
       readsAhead:
         trigger.kind === 'availableNow' || (trigger.kind === 'processingTime' && trigger.intervalMs === 0),

@@ -66,6 +66,8 @@ export interface BatchSettings {
   readonly watermarkSources: readonly (readonly number[])[]
   /** Event times further than this after the batch's own time do not move the watermark. */
   readonly maxAheadMs: number | undefined
+  /** How old files of static relations may be when a batch runs; undefined: as old as the query. */
+  readonly staticRefreshMs: number | undefined
   /** Whether a watermark that moved is worth a batch without rows. */
   readonly waitsForWatermark: boolean
   /** Whether the next batch may be read while one is worked on: not where it is to wait for a time of its own. */
@@ -93,6 +95,7 @@ export class MicroBatches {
   readonly #parts: Machinery
   readonly #settings: BatchSettings
   readonly #watermark: WatermarkClock
+  #snapshotsAtMs: number
   readonly #readers: readonly ReadAhead[]
   /** Where each source's next batch starts. */
   #positions: readonly Position[]
@@ -105,6 +108,7 @@ export class MicroBatches {
     const { nextWatermarkMs, watermarksMs } = parts.checkpoint
     const nowMs = parts.clock.now()
     this.#watermark = new WatermarkClock(settings.watermark, nowMs, nextWatermarkMs, watermarksMs)
+    this.#snapshotsAtMs = nowMs
     this.#positions = positions
     this.#readers = parts.sources.map((source) => new ReadAhead(source))
   }
@@ -259,6 +263,14 @@ export class MicroBatches {
     this.#watermark.observe(sightings, atMs)
   }
 
+  async #refreshSnapshots(): Promise<void> {
+    const { staticRefreshMs } = this.#settings
+    const nowMs = this.#parts.clock.now()
+    if (staticRefreshMs === undefined || nowMs - this.#snapshotsAtMs < staticRefreshMs) return
+    await this.#parts.stages.readSnapshots()
+    this.#snapshotsAtMs = nowMs
+  }
+
   /** Whether a timeout in processing time has passed; nobody waits for one that has not. */
   async #isDue(): Promise<boolean> {
     const dueMs = await this.#parts.stages.dueMs()
@@ -274,6 +286,7 @@ export class MicroBatches {
     const { stages, badRecords, lateRows, deadLetters, sink, checkpoint, sources } = this.#parts
     const { batchId } = intent
     try {
+      await this.#refreshSnapshots()
       const timeMs = intent.startedAtMs
       await stages.begin({
         batchId,

@@ -66,6 +66,7 @@ export class Stages {
     const connection = await database.connect()
     const stages = new Stages(program, connection)
     await stages.#set({ batchId: -1, timeMs: 0, watermarkMs, lateBeforeMs: null, eventTimeLimitMs: null })
+    await stages.readSnapshots()
     for (const [index, { payload }] of program.sources.entries()) {
       await stages.attach(index, [])
       if (payload) await connection.run(payload.view)
@@ -78,6 +79,11 @@ export class Stages {
       for (const statement of operator.evict) await connection.run(statement)
     }
     return stages
+  }
+
+  /** Reads the files of static relations, the first time or again. */
+  async readSnapshots(): Promise<void> {
+    for (const { read } of this.#program.snapshots) await this.#connection.run(read)
   }
 
   async begin(setting: BatchSetting): Promise<void> {

@@ -22,11 +22,13 @@ export async function explainPlan(plan: Plan, analysis: Analysis): Promise<strin
 
 /** The statements that run for every micro-batch, in their order. */
 export function explainProgram(program: Program): string {
-  const lines = program.sources.flatMap(({ input, table, payload }) => [
+  const lines = program.snapshots.map(({ read }) => `read    ${read}`)
+  const attached = program.sources.flatMap(({ input, table, payload }) => [
     `attach  ${payload?.raw ?? table} = ${input.description}`,
     ...(payload ? [`parse   ${payload.parse}`, `parse   ${payload.view}`] : []),
     ...(payload?.badRecords ? [`bad     ${payload.badRecords.keep}`] : []),
   ])
+  lines.push(...attached)
   for (const { keep, column, delayMs } of program.watermarks) {
     lines.push(`keep    ${keep}`, `time    ${column}, late after ${delayMs} ms`)
   }

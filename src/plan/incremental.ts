@@ -23,6 +23,7 @@ import {
   type Watermark,
   watermarksOf,
 } from './plan.ts'
+import { type Snapshot, snapshots } from './snapshots.ts'
 import { toQuery } from './to-query.ts'
 import { usedColumns } from './used-columns.ts'
 
@@ -37,6 +38,8 @@ import { usedColumns } from './used-columns.ts'
  */
 export interface Program {
   readonly sources: readonly ProgramSource[]
+  /** What is read before the first batch, and again when the query says so. */
+  readonly snapshots: readonly Snapshot[]
   readonly watermarks: readonly WatermarkStage[]
   readonly operators: readonly Operator[]
   readonly emit: string
@@ -88,15 +91,19 @@ export async function incremental(
   })
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))
   const names = namesOf(plan)
+  const kept = await snapshots(plan, analysis)
   const printOver = (node: Plan, nameOf: (stored: Watermark | Stateful) => string | undefined) =>
     analysis.sql.print(
-      toQuery(node, {
-        stream: (input) => tableOf.get(input) ?? baseTable(input.description),
-        stored: (stored) => {
-          const name = nameOf(stored)
-          return name === undefined ? undefined : baseTable(name)
-        },
-      }),
+      kept.over(
+        toQuery(node, {
+          static: kept.relation,
+          stream: (input) => tableOf.get(input) ?? baseTable(input.description),
+          stored: (stored) => {
+            const name = nameOf(stored)
+            return name === undefined ? undefined : baseTable(name)
+          },
+        }),
+      ),
     )
   const print = (node: Plan) => printOver(node, (stored) => names.get(stored))
   const printInPlace = (node: Plan) =>
@@ -130,6 +137,7 @@ export async function incremental(
   const functions = await analysis.userFunctionsIn(statefulOf(plan))
   return {
     sources,
+    snapshots: kept.all,
     watermarks: watermarks.reverse(),
     operators,
     emit: await print(plan),

@@ -21,6 +21,8 @@ import { LEFT, RIGHT } from './time-bounds.ts'
 /** Which tables stand for the leaves of a plan when it becomes SQL. */
 export interface Tables {
   stream(input: StreamInput): TableRef
+  /** What stands for a static relation; without it the relation itself. */
+  static?(ref: TableRef): TableRef
   /** The table that holds the rows of a node; without one it is computed in place, as plain DuckDB would. */
   stored?(node: Watermark | Stateful): TableRef | undefined
 }
@@ -51,7 +53,7 @@ function blockOf(plan: Plan, tables: Tables): Block {
     case 'scan':
       return plain(tables.stream(plan.input))
     case 'static':
-      return plain(plan.ref)
+      return plain(tables.static?.(plan.ref) ?? plan.ref)
     case 'alias':
       return plain(aliased(blockOf(plan.child, tables), plan.name, plan.columns))
     case 'filter': {

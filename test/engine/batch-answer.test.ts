@@ -112,6 +112,7 @@ const STATELESS = [
   'SELECT e.page, n.label FROM events e JOIN names n ON e.userId = n.id',
   'SELECT e.page, n.label FROM events e LEFT JOIN names n ON e.userId = n.id WHERE e.userId > 2',
   'SELECT page FROM events WHERE userId IN (SELECT id FROM names)',
+  'SELECT e.page, e.userId, n.label FROM events e ASOF LEFT JOIN names n ON e.userId >= n.id',
   'WITH good AS (SELECT * FROM events WHERE userId > 0), two(p, u) AS (SELECT page, userId FROM good) SELECT p, u + 1 AS v FROM two',
   'SELECT page AS x FROM events WHERE userId > 5 UNION ALL SELECT lower(page) FROM events',
 ]

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Session } from '../../src/api/session.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { Row } from '../../src/duckdb.ts'
 import { silentLogger } from '../../src/log.ts'
 import { MemoryStream } from '../../src/sources/memory.ts'
@@ -62,6 +66,44 @@ const base: Pick<Case, 'columns' | 'watermark' | 'key'> = {
   watermark: ['at', '10 seconds'],
   key: [],
 }
+
+test('files that a stream is joined with are read once, and again when the interval has passed', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-static-'))
+  let aheadMs = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs }
+  const session = await Session.create({ log: silentLogger, clock })
+  try {
+    const [names, allowed] = [join(directory, 'names.csv'), join(directory, 'allowed.csv')]
+    const write = async (label: string, id: number) => {
+      await writeFile(names, `id,label\n1,${label}\n2,${label}\n`)
+      await writeFile(allowed, `id\n${id}\n`)
+    }
+    await write('old', 1)
+    const stream = new MemoryStream({ id: 'INTEGER' })
+    session.readStream.format(stream).load().createOrReplaceTempView('events')
+    const rows: Row[] = []
+    const query = await session
+      .sql(
+        `SELECT e.id, names.label FROM events e JOIN '${names}' ON names.id = e.id WHERE e.id IN (SELECT id FROM read_csv('${allowed}'))`,
+      )
+      .writeStream.option('staticRefreshInterval', '1 minute')
+      .foreachBatch(async (batch) => void rows.push(...(await batch.toObjects())))
+      .start()
+    const feed = async () => {
+      stream.add({ id: 1 }, { id: 2 })
+      await query.processAllAvailable()
+      return rows.splice(0)
+    }
+    assert.deepEqual(await feed(), [{ id: 1, label: 'old' }])
+    await write('new', 2)
+    assert.deepEqual(await feed(), [{ id: 1, label: 'old' }])
+    aheadMs = 60_000
+    assert.deepEqual(await feed(), [{ id: 2, label: 'new' }])
+  } finally {
+    await session.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})
 
 describe('a join of two streams', () => {
   test('hands on what the batch join gives, in any cut', async () => {
