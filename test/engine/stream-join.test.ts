@@ -55,6 +55,7 @@ const APPEND: readonly string[] = [
   `${AB} SELECT x.w, x.n, y.n AS m FROM (SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM a GROUP BY w) x JOIN (SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM b GROUP BY w) y ON x.w = y.w`,
   `${AB} SELECT a.id, c.v FROM a JOIN b ON ${NEAR} JOIN (SELECT id, at, v FROM events WHERE v > 50) c ON c.id = b.id AND c.at = b.at`,
   `SELECT a.id, a.v, b.v AS bv FROM events a JOIN events b ON a.id = b.id AND a.side < b.side AND b.at BETWEEN a.at AND a.at + INTERVAL 3 SECOND`,
+  `${AB} SELECT a.id, b.id AS bid, b.v AS bv FROM a FULL JOIN b ON a.id = b.id AND b.at BETWEEN a.at + INTERVAL 1 SECOND AND a.at + INTERVAL 5 SECOND`,
   `${AB} SELECT a.id, n.label, b.v FROM a, b, names n WHERE ${NEAR} AND n.id = a.id AND b.v > 10`,
   `${AB} SELECT a.id, b.at, t.x FROM a JOIN b ON ${NEAR}, unnest([a.v, b.v]) t(x)`,
   `${AB} SELECT * REPLACE (v + 1 AS v) FROM a JOIN (SELECT id AS bid, at AS bat, v AS bv FROM b) b ON a.id = bid AND bat BETWEEN a.at AND a.at + INTERVAL 4 SECOND`,

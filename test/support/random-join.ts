@@ -11,6 +11,8 @@ function near(random: SeededRandom, a: string, b: string): string {
     `${b}.at > ${a}.at - INTERVAL ${least} MILLISECOND AND ${b}.at < ${a}.at + INTERVAL ${most} MILLISECOND`,
     `${b}.at >= ${a}.at AND ${b}.at - INTERVAL ${most} MILLISECOND <= ${a}.at`,
     `${a}.at = ${b}.at`,
+    `${b}.at BETWEEN ${a}.at + INTERVAL ${least} MILLISECOND AND ${a}.at + INTERVAL ${least + most} MILLISECOND`,
+    `${a}.at >= ${b}.at + INTERVAL ${least} MILLISECOND AND ${a}.at < ${b}.at + INTERVAL ${least + most} MILLISECOND`,
   ])
 }
 

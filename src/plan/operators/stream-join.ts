@@ -135,7 +135,8 @@ function expiry(alias: Side['alias'], bounds: TimeBounds | undefined): string | 
   const { own, other } =
     alias === LEFT ? { own: bounds.left, other: bounds.right } : { own: bounds.right, other: bounds.left }
   const moment = quoted(own.column) + (own.time.kind === 'window' ? '."end"' : '')
-  return `(${moment} + INTERVAL ${(shiftMs ?? 0) + other.time.lagMs} MILLISECOND)`
+  const waitMs = (shiftMs ?? 0) + other.time.lagMs
+  return `(${moment} ${waitMs < 0 ? '-' : '+'} INTERVAL ${Math.abs(waitMs)} MILLISECOND)`
 }
 
 /** A row without event time has no partner either: the bounds on time are never true of it. */
