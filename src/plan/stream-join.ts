@@ -11,6 +11,7 @@ import {
   type SelectQuery,
 } from './ast.ts'
 import { refused } from './check.ts'
+import { rewriteNames } from './names.ts'
 import type { JoinColumn, Plan, StreamJoin } from './plan.ts'
 import { conjuncts, LEFT, RIGHT } from './time-bounds.ts'
 import { rewrite, walk } from './walk.ts'
@@ -116,16 +117,20 @@ export function bind(select: SelectQuery, side: Side): { plan: Plan; select: Sel
     const found = isColumnRef(node) ? find(node, relations) : undefined
     return found && named(column(found.source, ...found.path), node.alias)
   }
+  const ofRelation = (node: Expression) =>
+    isColumnRef(node) && relations.some(({ alias }) => isSameName(alias, node.column_names[0]!))
+      ? toOutput(node)
+      : undefined
   const items = select_list.flatMap((item) => {
     if (isStar(item) && !choosesByName(item)) return expand(item, relations)
-    const bound = rewrite(item, toOutput)
+    const bound = rewriteNames(item, toOutput, ofRelation)
     return isColumnRef(item) && item.alias === ''
       ? [named(bound, item.column_names.at(-1) as string)]
       : [bound]
   })
   return {
     plan,
-    select: { ...rewrite(clauses, toOutput), select_list: items, from_table } as SelectQuery,
+    select: { ...rewriteNames(clauses, toOutput, ofRelation), select_list: items, from_table } as SelectQuery,
   }
 }
 
@@ -141,8 +146,15 @@ function choosesByName(root: unknown): boolean {
     found = true
     return undefined
   })
+  // Columns under plain names could not be told from those of a subquery's own tables.
+  walk(found ? root : [], (node) => {
+    if (isSubquery(node)) throw refused('join-star')
+    return undefined
+  })
   return found
 }
+
+const isSameName = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
 
 /** The join with its columns under their own names, which are all different. */
 function plainlyNamed({ plan, relations }: Side): Side {

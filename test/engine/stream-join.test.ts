@@ -59,6 +59,10 @@ const APPEND: readonly string[] = [
   `${AB} SELECT a.id, n.label, b.v FROM a, b, names n WHERE ${NEAR} AND n.id = a.id AND b.v > 10`,
   `${AB} SELECT a.id, b.at, t.x FROM a JOIN b ON ${NEAR}, unnest([a.v, b.v]) t(x)`,
   `${AB} SELECT * REPLACE (v + 1 AS v) FROM a JOIN (SELECT id AS bid, at AS bat, v AS bv FROM b) b ON a.id = bid AND bat BETWEEN a.at AND a.at + INTERVAL 4 SECOND`,
+  // Names within a subquery are first of all those of its own tables.
+  `${AB} SELECT a.id, a.v, b.v AS bv FROM a JOIN b ON ${NEAR} WHERE a.v % 12 IN (SELECT id FROM names)`,
+  `${AB} SELECT a.v, (SELECT max(label) FROM names WHERE names.id = a.id) AS label FROM a JOIN b ON ${NEAR}`,
+  `SELECT v, (SELECT max(label) FROM names WHERE names.id = events.id) AS label FROM events`,
   `${AB} SELECT hop(a.at, '5 seconds', '5 seconds') AS w, n.label, count(*) AS n FROM a LEFT JOIN names n USING (id) GROUP BY ALL`,
 ]
 
