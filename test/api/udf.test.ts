@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import * as arrow from 'apache-arrow'
+import { transform } from 'esbuild'
 import { col, count, lit, sum } from '../../src/api/functions.ts'
 import { Session } from '../../src/api/session.ts'
 import type { Row } from '../../src/duckdb.ts'
@@ -329,11 +330,12 @@ test('the examples of docs/user-code.md do what they say', async () => {
     assert.ok(blocks.length > 0)
     for (const [index, block] of blocks.entries()) {
       const source = block
-        .replace("'sluice'", `'${pathToFileURL(join(root, 'src/index.ts')).href}'`)
-        .replace("'sluice/testing'", `'${pathToFileURL(join(root, 'src/testing/index.ts')).href}'`)
+        .replace("'sluice'", `'${pathToFileURL(join(root, 'dist/index.js')).href}'`)
+        .replace("'sluice/testing'", `'${pathToFileURL(join(root, 'dist/testing/index.js')).href}'`)
       const [, expected] = /^\/\/ prints (.*)$/m.exec(block) ?? []
-      const file = join(folder, `example-${index}.mts`)
-      await writeFile(file, `${source}\nexport default shown`)
+      const file = join(folder, `example-${index}.mjs`)
+      const { code } = await transform(`${source}\nexport default shown`, { loader: 'ts' })
+      await writeFile(file, code)
       const { default: shown } = await import(pathToFileURL(file).href)
       const printed = JSON.stringify(shown, (_, item) => (typeof item === 'bigint' ? Number(item) : item))
       assert.equal(printed, JSON.stringify(JSON.parse(expected as string)))

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..', '..')
-const MAIN = join(ROOT, 'src', 'cli', 'main.ts')
-const TSX = import.meta.resolve('tsx')
+/** What a user runs; `npm test` builds it first. */
+const MAIN = join(ROOT, 'dist', 'cli', 'main.js')
 
 export interface Outcome {
   readonly code: number | null
@@ -26,7 +26,7 @@ export class Running {
   readonly #wrote = { stdout: '', stderr: '' }
 
   constructor(args: readonly string[], { cwd = ROOT, env = {} }: Start) {
-    this.process = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+    this.process = spawn(process.execPath, [MAIN, ...args], {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       // Nothing of the machine's own: neither AWS settings nor a HOME with an .aws folder.

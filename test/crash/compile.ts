@@ -34,7 +34,7 @@ export async function compile(): Promise<Compiled> {
       // Native, so not to be moved.
       external: ['@duckdb/*'],
       banner: {
-        js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+        js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.filename);",
       },
       logLevel: 'error',
     })

@@ -52,7 +52,7 @@ export async function checkAgainstBatch(
     const written = new Map<number, Row[]>()
     let crashes = 0
     const stream = new MemoryStream(each.columns, {
-      batchRows: () => 1 + random.below(1 + Math.ceil(each.rows.length / 6)),
+      batchRows: () => 1 + random.below(1 + Math.ceil(each.rows.length / 3)),
     })
     let fed = 0
     for (let start = 0; fed < each.rows.length || crashes === 0; start++) {
