@@ -41,7 +41,7 @@ const PUBLISHED = {
 /** Out of order by up to a second, well within the watermarks; a whole number of groups. */
 const STREAMED = {
   ...PUBLISHED,
-  events: 3_000,
+  events: 2_000,
   outOfOrderGroupSize: 100,
   firstEventTime: '2015-07-14T23:59:45Z',
 }

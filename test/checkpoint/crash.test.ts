@@ -14,7 +14,7 @@ import { assertExact, type Ledger, ledgerSink, options, runQuery } from './query
 import { temporaryDirectory } from './temporary-directory.ts'
 
 const END = 8
-const SHARE = 3
+const SHARE = 5
 const seed = process.env['SLUICE_SEED'] ?? `${process.pid}-${process.hrtime.bigint()}`
 
 /** One life of the query on this checkpoint; how it ended, if not well. */
@@ -129,7 +129,7 @@ describe('crash', () => {
   }
 })
 
-/** One call in three, from a place that differs from run to run; all of them with `SLUICE_SEEDS`. */
+/** One call in five, from a place that differs from run to run; all of them with `SLUICE_SEEDS`. */
 function sampled(calls: readonly DiskCall[]): (readonly [index: number, call: DiskCall])[] {
   const all = [...calls.entries()]
   const first = seededRandom(seed).below(SHARE)

@@ -3,14 +3,16 @@ import { type SeededRandom, seededRandom } from '../../src/testing/seeded-random
 /**
  * Runs a randomised check for several seeds. A failure names its seed; `SLUICE_SEED=…` runs that one alone, and
  * `SLUICE_SEEDS=1000` runs more of them than the few that everyday testing needs.
+ *
+ * @param of the few are drawn from so many, others in every run
  */
 export async function forSeeds(
   few: number,
   check: (random: SeededRandom, seed: string) => Promise<void>,
+  of = few,
 ): Promise<void> {
-  const only = process.env['SLUICE_SEED']
-  const count = Number(process.env['SLUICE_SEEDS'] ?? few)
-  const seeds = only === undefined ? Array.from({ length: count }, (_, index) => String(index)) : [only]
+  const { SLUICE_SEED: only, SLUICE_SEEDS: many } = process.env
+  const seeds = only !== undefined ? [only] : many !== undefined ? upTo(Number(many)) : drawn(few, upTo(of))
   for (const seed of seeds) {
     try {
       await check(seededRandom(seed), seed)
@@ -19,4 +21,20 @@ export async function forSeeds(
       throw new Error(`seed ${seed} (SLUICE_SEED=${seed} runs it again): ${message}`, { cause: error })
     }
   }
+}
+
+const upTo = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index))
+
+/** In their order. */
+function drawn(few: number, all: readonly string[]): readonly string[] {
+  if (few >= all.length) return all
+  const { next } = seededRandom(`${process.pid}-${process.hrtime.bigint()}`)
+  const chosen = new Set(
+    all
+      .map((seed) => ({ seed, at: next() }))
+      .sort((a, b) => a.at - b.at)
+      .slice(0, few)
+      .map(({ seed }) => seed),
+  )
+  return all.filter((seed) => chosen.has(seed))
 }
