@@ -66,7 +66,7 @@ describe('text and bytes from Arrow', () => {
   })
 
   test('arrive in DuckDB value by value, whatever their lengths', async () => {
-    await forSeeds(25, async (random) => {
+    await forSeeds(10, async (random) => {
       const batches = Array.from({ length: random.below(4) }, () => valuesOf(random))
       await connection.attach('fuzzed', SCHEMA, batches.map(batchOf))
       const rows = await connection.rows('SELECT text, data FROM fuzzed')

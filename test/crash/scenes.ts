@@ -22,7 +22,6 @@ export const WHOLE_MATRIX: readonly Scene[] = SINKS.flatMap((sink) =>
 export const SAMPLE: readonly Scene[] = [
   { query: 'aggregate', store: 's3', sink: 'foreachBatch' },
   { query: 'windowed', store: 'disk', sink: 'foreachBatch' },
-  { query: 'pairs', store: 'disk', sink: 'foreachBatch' },
   { query: 'stateless', store: 'disk', sink: 'parquet' },
   { query: 'aggregate', store: 'disk', sink: 'duckdb' },
 ]

@@ -2,7 +2,6 @@ import { STORES } from './checkpoint-store.ts'
 
 /** Where the first query falls asleep: in its second batch, or after its third and last. */
 const PLACES = [
-  { name: 'batch.logged', hit: 2, when: 'with a batch that is logged' },
   { name: 'batch.held', hit: 2, when: 'between its last look at the epochs and the sink' },
   { name: 'state.exported', hit: 2, when: 'before it saves its state' },
   { name: 'batch.saved', hit: 2, when: 'before it commits' },

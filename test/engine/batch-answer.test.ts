@@ -118,7 +118,7 @@ const STATELESS = [
 ]
 
 test('aggregations in random cuts, with crashes, give the batch answer', async () => {
-  await forSeeds(8, async (random) => {
+  await forSeeds(5, async (random) => {
     await checkAgainstBatch(randomAggregation(random), random)
   })
 })

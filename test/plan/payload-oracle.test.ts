@@ -201,7 +201,7 @@ describe('JSON payloads against a reader in plain TypeScript', () => {
 
   test('give the same values, and the same records are malformed', async () => {
     let [records, skipped, malformed] = [0, 0, 0]
-    await forSeeds(60, async (random) => {
+    await forSeeds(30, async (random) => {
       const names = NAMES.filter(() => random.next() < 0.6)
       const fields = (names.length > 0 ? names : ['a']).map((name) => ({
         name,

@@ -280,7 +280,7 @@ class History {
 }
 
 test('delivers every acknowledged record once, in order per key, through reshards, faults and restarts', async () => {
-  await forSeeds(60, async (random, seed) => {
+  await forSeeds(30, async (random, seed) => {
     const { double } = scene({ seed, shardEnd: random.pick(['with-records', 'after-empty']) })
     double.createStream(STREAM, { shards: 1 + random.below(4) })
     await new History(random, double).run(30 + random.below(60))
