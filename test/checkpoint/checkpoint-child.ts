@@ -1,9 +1,11 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { after } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 
 const SCRIPT = join(import.meta.dirname, '../support/checkpoint-child.ts')
 
@@ -39,6 +41,12 @@ export class CheckpointChild {
 
   signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
     this.#process.kill(name)
+  }
+
+  /** Suspends it, and comes back when the kernel has: until then it counts as running. */
+  async suspend(): Promise<void> {
+    this.signal('SIGSTOP')
+    while (!/\) T /.test(readFileSync(`/proc/${this.pid}/stat`, 'latin1'))) await delay(5)
   }
 
   /** Closes its input and waits: the signal that ended it, or its exit code. */

@@ -267,7 +267,7 @@ describe('fencing', () => {
     const location = join(await temporaryDirectory(), 'checkpoint')
     const child = new CheckpointChild('hold', location, '50')
     assert.equal(await child.line(), 'held')
-    child.signal('SIGSTOP')
+    await child.suspend()
     const given = options({ clock: systemClock, processes: processTable })
     const successor = await Checkpoint.open(new DiskStorage(location), given)
     assert.equal(successor.epoch, 2)

@@ -104,7 +104,7 @@ describe('a checkpoint on S3', () => {
     })
     const child = new CheckpointChild('hold', LOCATION, '50')
     assert.equal(await child.line(), 'held')
-    child.signal('SIGSTOP')
+    await child.suspend()
     const given = options({ clock: systemClock, processes: processTable })
     const successor = await Checkpoint.open(await open(), given)
     const before = names()
