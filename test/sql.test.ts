@@ -121,10 +121,12 @@ describe('a stream gives the answer of plain DuckDB, or refuses the query', () =
       continue
     }
     // Half of the queries in a run, the other half perhaps in the next; all of them with SLUICE_SEEDS.
-    test(`${name} in random cuts, with crashes`, async () => {
+    const isDrawn = process.pid % 2 === Number(name.slice(1)) % 2
+    const { SLUICE_SEED, SLUICE_SEEDS } = process.env
+    const skip = !isDrawn && (SLUICE_SEED ?? SLUICE_SEEDS) === undefined && 'not drawn in this run'
+    test(`${name} in random cuts, with crashes`, { skip }, async () => {
       const expected = await oracle.answer(query)
-      const few = process.pid % 2 === Number(name.slice(1)) % 2 ? 1 : 0
-      await forSeeds(few, async (_, seed) => {
+      await forSeeds(1, async (_, seed) => {
         const streamed = await streamedAnswer(query, STREAMED, seededRandom(`${name} ${seed}`))
         crashes += streamed.crashes
         assert.ok(streamed.batches.length > 1)

@@ -21,8 +21,11 @@ describe('a query that was suspended and replaced', {
   })
   after(() => stage.close())
 
-  for (const { name, hit, when, store } of SLEEPS) {
-    test(`${when} is fenced when it wakes, and leaves no trace in sink or checkpoint on ${store}`, async () => {
+  for (const { name, hit, when, store, isInEveryRun } of SLEEPS) {
+    const skip = !isInEveryRun && process.env['SLUICE_SEEDS'] === undefined && 'asked for by SLUICE_SEEDS'
+    test(`${when} is fenced when it wakes, and leaves no trace in sink or checkpoint on ${store}`, {
+      skip,
+    }, async () => {
       const setting = stage.setting('aggregate', store, `zombie-${name}-${store}`)
       const trial = new Trial(setting)
       for (let batch = 0; batch < 3; batch++) await setting.stream.put(PUT)

@@ -145,11 +145,17 @@ ${table(
   ['it sleeps', ...STORES.map((store) => LABELS[store])],
   [...new Set(SLEEPS.map(({ when }) => when))].map((when) => [
     when,
-    ...STORES.map((store) =>
-      SLEEPS.some((sleep) => sleep.when === when && sleep.store === store) ? YES : NOTHING,
-    ),
+    ...STORES.map((store) => {
+      const sleep = SLEEPS.find((each) => each.when === when && each.store === store)
+      return sleep === undefined ? NOTHING : sleep.isInEveryRun ? YES : 'with `SLUICE_SEEDS`'
+    }),
   ]),
 )}
+
+## Known
+
+In one soak a file of the \`duckdb\` sink could no longer be opened, after 91 kills among its three queries. It has not come again and its cause is not known:
+what the tables say of \`duckdb\` under kills is what the named tests show, and no more.
 
 ## Sources
 
