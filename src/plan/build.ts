@@ -8,7 +8,6 @@ import {
   emptyTable,
   isBareStar,
   isBaseTable,
-  isColumnRef,
   isFunction,
   isJoin,
   isSelect,
@@ -42,6 +41,7 @@ import { group, isGrouped } from './group.ts'
 import { withNames } from './item-names.ts'
 import { joinTree } from './join-tree.ts'
 import { keyColumn, mapGroups } from './map-groups.ts'
+import { mentions } from './names.ts'
 import { isStreaming, nodesOf, type Plan, watermarksOf } from './plan.ts'
 import { refuseUnlessRowWise } from './row-join.ts'
 import { batchTime } from './rules/batch-time.ts'
@@ -259,16 +259,25 @@ class Builder {
 
   /** Names fixed, streaming's own meaning of a few functions put in, static subqueries made self-contained. */
   async #prepared(query: SelectQuery, scope: Scope): Promise<SelectQuery> {
-    for (const part of [query.select_list, query.where_clause, query.having, query.modifiers]) {
-      walk(part, (node) => {
-        if (isSubquery(node) && this.#readsStream(node, scope)) throw refused('stream-in-subquery')
-        return undefined
-      })
-    }
-    const select = await withNames(query, this.#analysis.sql)
-    const { from_table, ...clauses } = select
+    const { from_table, cte_map, ...said } = query
+    walk([said, conditionsOf(from_table)], (node) => {
+      if (isSubquery(node) && this.#readsStream(node, scope)) throw refused('stream-in-subquery')
+      return undefined
+    })
+    const { from_table: _, ...clauses } = await withNames(query, this.#analysis.sql)
     const ruled = blobAsText(batchTime(this.#inlineStatic(clauses, scope)))
-    return { ...ruled, from_table } as SelectQuery
+    return { ...ruled, from_table: this.#withConditions(from_table, scope) } as SelectQuery
+  }
+
+  /** FROM with the subqueries in its conditions made self-contained. */
+  #withConditions(ref: TableRef, scope: Scope): TableRef {
+    if (!isJoin(ref)) return ref
+    return {
+      ...ref,
+      condition: this.#inlineStatic(ref.condition, scope),
+      left: this.#withConditions(ref.left, scope),
+      right: this.#withConditions(ref.right, scope),
+    } as TableRef
   }
 
   async #from(ref: TableRef, scope: Scope, select: SelectQuery): Promise<Plan> {
@@ -341,19 +350,13 @@ function distinctRows(child: Plan, select: SelectQuery): Plan {
 
 const firstOfEach = (child: Plan): Plan => ({ kind: 'dedup', child, keys: [], withinMs: undefined })
 
+/** What stands behind ON, in all joins of FROM. */
+function conditionsOf(ref: TableRef): (Expression | null)[] {
+  return isJoin(ref) ? [ref.condition, ...conditionsOf(ref.left), ...conditionsOf(ref.right)] : []
+}
+
 const NO_STREAMS = { stream: () => emptyTable }
 
 function refuseClauses(query: SelectQuery): void {
   if (query.sample) throw refused('sample')
-}
-
-/** Whether any expression of the SELECT qualifies a column, a star or a row by `name`. */
-function mentions(select: SelectQuery, name: string): boolean {
-  let found = false
-  walk(select, (node) => {
-    const qualifier = isColumnRef(node) ? node.column_names[0] : node['relation_name']
-    if (typeof qualifier === 'string' && qualifier.toLowerCase() === name.toLowerCase()) found = true
-    return undefined
-  })
-  return found
 }

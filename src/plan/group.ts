@@ -12,9 +12,10 @@ import { refused } from './check.ts'
 import { expandHops, hasLooseHop } from './expand-hops.ts'
 import { GROUPING_SET, groupingSets, hasGroupingSets } from './grouping-sets.ts'
 import { nameOf } from './item-names.ts'
+import { mentions, rewriteNames } from './names.ts'
 import type { Plan } from './plan.ts'
 import type { SqlText } from './sql.ts'
-import { rewrite, sameExpression, walk } from './walk.ts'
+import { sameExpression, walk } from './walk.ts'
 
 /** Whether a SELECT makes groups, with GROUP BY or by calling an aggregate without one. */
 export function isGrouped(select: SelectQuery, aggregates: ReadonlySet<string>): boolean {
@@ -73,12 +74,27 @@ export async function group(
     return result && named(column(result.name), node.alias)
   }
 
+  /** In a subquery, whose own tables may have columns of the same names: `clicks.page` is that of the group. */
+  const toGroup = (node: Expression): Expression | undefined => {
+    const own = isColumnRef(node) && column(...node.column_names.slice(1))
+    const key = keyExpressions.findIndex(
+      (each) => sameExpression(each, node) || (own && sameExpression(each, own)),
+    )
+    return key < 0 ? undefined : named(column(GROUPS, names[key] as string), node.alias)
+  }
+  const bound = <T>(root: T): T => rewriteNames(root, toResult, toGroup)
+
+  const { having, select_list, modifiers } = bound({ ...select, from_table: undefined })
   let plan: Plan = { kind: 'aggregate', child, keys, calls: results }
-  if (select.having) plan = { kind: 'filter', child: plan, predicate: rewrite(select.having, toResult) }
-  const items = rewrite(select.select_list, toResult).map(withoutOwnName)
-  plan = { kind: 'project', child: plan, items }
-  return { plan, select: { ...select, modifiers: rewrite(select.modifiers, toResult) } }
+  if (mentions([having, select_list, modifiers], GROUPS))
+    plan = { kind: 'alias', child: plan, name: GROUPS, columns: [] }
+  if (having) plan = { kind: 'filter', child: plan, predicate: having }
+  plan = { kind: 'project', child: plan, items: select_list.map(withoutOwnName) }
+  return { plan, select: { ...select, modifiers } }
 }
+
+/** What a subquery calls the groups that it stands among. */
+const GROUPS = 'groups of the query'
 
 /** The few aggregates whose answer depends on more than the rows. */
 function refuseCall({ function_name, children }: FunctionCall): void {

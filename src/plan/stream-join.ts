@@ -14,7 +14,7 @@ import { refused } from './check.ts'
 import { rewriteNames } from './names.ts'
 import type { JoinColumn, Plan, StreamJoin } from './plan.ts'
 import { conjuncts, LEFT, RIGHT } from './time-bounds.ts'
-import { rewrite, walk } from './walk.ts'
+import { walk } from './walk.ts'
 
 /** One relation of FROM: its name, and what its columns are called in the result of the join. */
 export interface Relation {
@@ -207,10 +207,9 @@ export function toSide(
 }
 
 function toSides(condition: Expression, left: Side, right: Side): Expression {
-  return rewrite(
-    condition,
-    (node) => toSide(node, LEFT, left.relations) ?? toSide(node, RIGHT, right.relations),
-  )
+  const toEither = (node: Expression) =>
+    toSide(node, LEFT, left.relations) ?? toSide(node, RIGHT, right.relations)
+  return rewriteNames(condition, toEither, toEither)
 }
 
 /** Whether a condition is about columns of these sides alone. */

@@ -103,6 +103,8 @@ function randomGroupingSets(random: SeededRandom): Case {
   }
 }
 
+const NAMES = ["CREATE TABLE names AS SELECT i AS id, 'user ' || i AS label FROM range(0, 20, 2) r(i)"]
+
 const STATELESS = [
   'SELECT * FROM events',
   'SELECT page, userId * 2 AS twice FROM events WHERE score > 30',
@@ -112,10 +114,31 @@ const STATELESS = [
   'SELECT e.page, n.label FROM events e JOIN names n ON e.userId = n.id',
   'SELECT e.page, n.label FROM events e LEFT JOIN names n ON e.userId = n.id WHERE e.userId > 2',
   'SELECT page FROM events WHERE userId IN (SELECT id FROM names)',
+  'WITH few AS (SELECT id FROM names WHERE id < 9) SELECT page FROM events e JOIN names n ON e.userId = n.id AND n.id IN (SELECT id FROM few)',
   'SELECT e.page, e.userId, n.label FROM events e ASOF LEFT JOIN names n ON e.userId >= n.id',
   'WITH good AS (SELECT * FROM events WHERE userId > 0), two(p, u) AS (SELECT page, userId FROM good) SELECT p, u + 1 AS v FROM two',
   'SELECT page AS x FROM events WHERE userId > 5 UNION ALL SELECT lower(page) FROM events',
 ]
+
+/** Names in a subquery are first of all those of its own tables; those of the groups around it say whose they are. */
+const CORRELATED = [
+  'SELECT userId, count(*) AS n, (SELECT max(label) FROM names WHERE names.id = events.userId) AS label FROM events GROUP BY userId',
+  'SELECT userId AS id, count(*) AS n FROM events e GROUP BY userId HAVING EXISTS (SELECT 1 FROM names WHERE names.id = e.userId)',
+  'SELECT userId % 2 AS id, (SELECT max(id % 2) FROM names) AS m, (SELECT max(userId % 2) FROM (SELECT id + 1 AS userId FROM names)) AS o, count(*) AS n FROM events GROUP BY userId % 2',
+  'SELECT e.userId, e.page, (SELECT max(label) FROM names WHERE id = e.userId) AS label, sum(e.userId) AS s FROM events e JOIN names m ON m.id = e.userId GROUP BY ALL',
+]
+
+test('groups with subqueries that look at them give the batch answer', async () => {
+  await forSeeds(
+    1,
+    async (random, seed) => {
+      const sql = CORRELATED[Number(seed) % CORRELATED.length] as string
+      const each: Case = { columns: COLUMNS, rows: randomRows(random), sql, mode: 'complete', key: [] }
+      await checkAgainstBatch({ ...each, tables: NAMES }, random)
+    },
+    CORRELATED.length,
+  )
+})
 
 test('aggregations in random cuts, with crashes, give the batch answer', async () => {
   await forSeeds(5, async (random) => {
@@ -145,11 +168,8 @@ test('stateless queries in random cuts, with crashes, give the batch answer', as
     Math.ceil(STATELESS.length / 4),
     async (random, seed) => {
       const sql = STATELESS[Number(seed) % STATELESS.length] as string
-      const tables = ["CREATE TABLE names AS SELECT i AS id, 'user ' || i AS label FROM range(0, 20, 2) r(i)"]
-      await checkAgainstBatch(
-        { columns: COLUMNS, rows: randomRows(random), sql, mode: 'append', key: [], tables },
-        random,
-      )
+      const each: Case = { columns: COLUMNS, rows: randomRows(random), sql, mode: 'append', key: [] }
+      await checkAgainstBatch({ ...each, tables: NAMES }, random)
     },
     STATELESS.length,
   )

@@ -63,6 +63,19 @@ const APPEND: readonly string[] = [
   `${AB} SELECT a.id, a.v, b.v AS bv FROM a JOIN b ON ${NEAR} WHERE a.v % 12 IN (SELECT id FROM names)`,
   `${AB} SELECT a.v, (SELECT max(label) FROM names WHERE names.id = a.id) AS label FROM a JOIN b ON ${NEAR}`,
   `SELECT v, (SELECT max(label) FROM names WHERE names.id = events.id) AS label FROM events`,
+  `${AB} SELECT a.id FROM a JOIN b ON ${NEAR} AND a.v % 12 IN (SELECT id FROM names) AND EXISTS (SELECT 1 FROM names n WHERE n.id = b.id)`,
+  `${AB}, few AS (SELECT id FROM names WHERE id > 4) SELECT a.id, a.v, b.v AS bv FROM a LEFT JOIN b ON ${NEAR} AND b.v % 12 IN (SELECT id FROM few)`,
+  `${AB} SELECT tumble(a.at, '10 seconds') AS w, a.id, (SELECT max(label) FROM names WHERE names.id = a.id) AS label, count(*) AS n FROM a JOIN b ON ${NEAR} GROUP BY w, a.id`,
+  // So are those of a lambda.
+  `${AB} SELECT a.id, list_transform([1, 2], (v, id) -> v + id + a.v) AS l FROM a JOIN b ON ${NEAR}`,
+  // One column for both, whatever the kind; columns of one side under other names.
+  `${AB} SELECT * FROM a NATURAL JOIN b`,
+  `${AB} SELECT * FROM a JOIN b USING (id, at)`,
+  `${AB} SELECT id, at, a.v, b.v AS bv FROM a RIGHT JOIN b USING (id, at)`,
+  `${AB} SELECT id, a.v, b.v AS bv FROM a LEFT JOIN b USING (id, at)`,
+  `${AB} SELECT * FROM a SEMI JOIN b USING (id, at)`,
+  `${AB} SELECT * RENAME (v AS av) FROM a JOIN (SELECT id AS bid, at AS bat, v AS bv FROM b) b ON id = bid AND bat BETWEEN at AND at + INTERVAL 4 SECOND`,
+  `${AB} SELECT COLUMNS('v$'), COLUMNS(c -> c LIKE '%id') FROM a JOIN (SELECT id AS bid, at AS bat, v AS bv FROM b) b ON id = bid AND bat BETWEEN at AND at + INTERVAL 4 SECOND`,
   `${AB} SELECT hop(a.at, '5 seconds', '5 seconds') AS w, n.label, count(*) AS n FROM a LEFT JOIN names n USING (id) GROUP BY ALL`,
 ]
 

@@ -47,3 +47,31 @@ test('every example is refused when it starts, for its own reason', async () => 
     await session.close()
   }
 })
+
+test('a stream in a subquery is refused wherever the subquery stands', async () => {
+  const session = await Session.create({ log: silentLogger })
+  try {
+    await session.run('CREATE TABLE names AS SELECT 1 AS id')
+    session.readStream
+      .format(new MemoryStream({ id: 'BIGINT' }))
+      .load()
+      .createOrReplaceTempView('clicks')
+    const ids = '(SELECT id FROM clicks)'
+    for (const sql of [
+      `SELECT * FROM clicks WHERE id IN ${ids}`,
+      `SELECT * FROM clicks JOIN names ON clicks.id = names.id AND names.id IN ${ids}`,
+      `SELECT * FROM clicks a JOIN clicks b ON a.id = b.id AND a.id IN ${ids}`,
+      `SELECT id IN ${ids} AS k, count(*) AS n FROM clicks GROUP BY k`,
+      `SELECT count(*) AS n FROM clicks HAVING count(*) IN ${ids}`,
+    ]) {
+      const start = session.sql(sql).writeStream.outputMode('update').format('noop').start()
+      await assert.rejects(start, (error) => {
+        assert.ok(hasCode(error, 'STREAMING_UNSUPPORTED'), `${sql}: ${String(error)}`)
+        assert.equal(error.params.key, 'stream-in-subquery', sql)
+        return true
+      })
+    }
+  } finally {
+    await session.close()
+  }
+})
