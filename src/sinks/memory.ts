@@ -1,3 +1,4 @@
+import type { Schema } from '../batch.ts'
 import { type Connection, literal, quoted } from '../duckdb.ts'
 import { SluiceError } from '../errors.ts'
 import { parseOptions } from '../options.ts'
@@ -25,10 +26,11 @@ function memorySink({ outputMode, queryId, log }: SinkContext, name: string): Si
   return {
     description: `memory[${name}]`,
     guarantee: 'exactly-once',
-    write: async (batchId, { connection, name: rows }) => {
+    write: async (batchId, { connection, name: rows, schema }) => {
       const found = await findTable(connection, name)
       if (found?.query === queryId) {
         if (found.batch >= batchId) return
+        await refuseOtherColumns(connection, name, schema)
         if (outputMode === 'complete') await connection.run(`DELETE FROM ${target}`)
         await connection.run(`INSERT INTO ${target} FROM ${rows}`)
       } else {
@@ -47,6 +49,16 @@ function memorySink({ outputMode, queryId, log }: SinkContext, name: string): Si
     },
     close: async () => undefined,
   }
+}
+
+/** DuckDB would cast what it can, and so round numbers. @throws SINK_TABLE */
+async function refuseOtherColumns(connection: Connection, name: string, schema: Schema): Promise<void> {
+  const textOf = (columns: Schema) => columns.map((field) => `${field.name} ${field.type}`).join(', ')
+  const [has, gives] = [await connection.describe(`FROM memory.main.${quoted(name)}`), schema].map(textOf)
+  if (has === gives) return
+  const reason = `it has the columns ${has}, and the query now gives ${gives}`
+  const remedy = 'choose another queryName, or drop the table: the query then begins a new one'
+  throw new SluiceError('SINK_TABLE', { table: name, path: 'memory', reason, remedy })
 }
 
 /** Whose rows a table holds, and the last batch among them. */

@@ -107,8 +107,12 @@ export class PostgresServer {
     return `postgres://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/postgres`
   }
 
-  /** What `psql` prints: a line a row, values apart by `|`. */
-  psql(sql: string, database = 'postgres'): string[] {
+  /**
+   * What `psql` prints: a line a row, values apart by `|`.
+   *
+   * @param file takes the lines instead
+   */
+  psql(sql: string, database = 'postgres', file?: string): string[] {
     const args = [
       '-h',
       '127.0.0.1',
@@ -119,6 +123,7 @@ export class PostgresServer {
       '-d',
       database,
       '-XAtq',
+      ...(file === undefined ? [] : ['-o', file]),
       '-v',
       'ON_ERROR_STOP=1',
       '-c',

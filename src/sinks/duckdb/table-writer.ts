@@ -42,6 +42,8 @@ export class TableWriter {
     try {
       const last = await this.#lastBatch(batch)
       if (last === undefined) await this.#begin(batch)
+      // The query may have been changed since: DuckDB would cast what it can, and so round numbers.
+      else if (last < batch.batchId) this.#checkColumns(await this.#columns(), batch.schema)
       hit('sink.begun')
       if (last === undefined || last < batch.batchId) await this.#add(batch)
       hit('sink.added')
@@ -99,6 +101,7 @@ export class TableWriter {
 
   /** A table may have more columns than the query; the others are NULL or have their default in new rows. */
   #checkColumns(found: Schema, schema: Schema): void {
+    if (found.length === 0) throw this.#refusal('it is not there any more', 'restore it')
     for (const { name, type } of schema) {
       const other = found.find((field) => field.name.toLowerCase() === name.toLowerCase())
       if (other?.type === type) continue

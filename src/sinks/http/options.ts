@@ -1,6 +1,7 @@
 import type { RetryLimits } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionTable, parseOptions } from '../../options.ts'
+import { RETRY_OPTIONS, retryLimits } from '../retry-options.ts'
 
 export const HTTP_OPTIONS = {
   url: { kind: 'text', required: true, doc: 'where to POST the rows' },
@@ -9,23 +10,7 @@ export const HTTP_OPTIONS = {
   maxRowsPerRequest: { kind: 'count', doc: 'rows of a request', default: '1000', min: 1 },
   maxPayloadBytes: { kind: 'bytes', doc: 'of the body of a request', default: '6MB', min: 1024 },
   requestTimeout: { kind: 'duration', doc: 'for the whole answer', default: '30s', min: 1 },
-  retryInterval: {
-    kind: 'duration',
-    doc: 'first ceiling of the random wait after a failure; it doubles with each further one',
-    default: '200ms',
-    min: 1,
-  },
-  maxRetryInterval: {
-    kind: 'duration',
-    doc: 'highest ceiling of the random wait after a failure',
-    default: '10s',
-    min: 1,
-  },
-  maxRetryTime: {
-    kind: 'duration',
-    doc: 'how long a request may keep failing before the batch fails',
-    default: '1m',
-  },
+  ...RETRY_OPTIONS,
   refusedRows: {
     kind: 'text',
     doc: 'what a row that is refused by itself does: fail the batch, be left out with a warning, or go to the dead letters of the query',
@@ -63,11 +48,7 @@ export function parseHttpOptions(given: GivenOptions): HttpOptions {
     rowsPerRequest: options.maxRowsPerRequest,
     payloadBytes: options.maxPayloadBytes,
     requestTimeoutMs: options.requestTimeout,
-    retry: {
-      firstMs: options.retryInterval,
-      ceilingMs: options.maxRetryInterval,
-      giveUpMs: options.maxRetryTime,
-    },
+    retry: retryLimits(options),
     refusedRows: options.refusedRows as HttpOptions['refusedRows'],
   })
 }

@@ -17,8 +17,7 @@ export interface Origin {
   readonly batchId: number
 }
 
-/** The service's own limits, whatever the stream is set to. */
-const DATA_BYTES_MAX = 10 * 1024 * 1024
+/** The service's own limits. */
 const KEY_LENGTH_MAX = 256
 const HASH_KEYS = 2n ** 128n
 
@@ -29,9 +28,13 @@ export class EntryReader {
   readonly #sink: string
   readonly #items: string
   readonly #provenance: Provenance
+  readonly #recordBytes: number
 
-  /** @throws SINK_COLUMN naming the column that is missing or of another type */
-  constructor(sink: string, schema: Schema, provenance: Provenance) {
+  /**
+   * @param recordBytes what a record may have at most
+   * @throws SINK_COLUMN naming the column that is missing or of another type
+   */
+  constructor(sink: string, schema: Schema, provenance: Provenance, recordBytes: number) {
     const column = (name: string) => schema.find((field) => field.name.toLowerCase() === name.toLowerCase())
     const need = (name: string, types: string, fits: (type: string) => boolean, isOptional = false) => {
       const field = column(name)
@@ -48,6 +51,7 @@ export class EntryReader {
     const hash = need('explicitHashKey', 'VARCHAR or an integer type', isHash, true)
     this.#sink = sink
     this.#provenance = provenance
+    this.#recordBytes = recordBytes
     this.#items = itemsOf(data, key, hash, provenance !== 'none')
   }
 
@@ -81,9 +85,10 @@ export class EntryReader {
       this.#provenance === 'none'
         ? data
         : mark(this.#provenance, data, { ...origin, row: Number(place) }, refuse)
-    if (marked.length > DATA_BYTES_MAX)
-      throw refuse(`data has ${marked.length} bytes, more than Kinesis takes`)
-    return { Data: marked, PartitionKey: key, ...(typeof hash === 'string' ? { ExplicitHashKey: hash } : {}) }
+    const entry = { Data: marked, PartitionKey: key }
+    const bytes = sizeOf(entry)
+    if (bytes > this.#recordBytes) throw refuse(`it has ${bytes} bytes, more than maxRecordBytes`)
+    return typeof hash === 'string' ? { ...entry, ExplicitHashKey: hash } : entry
   }
 }
 

@@ -23,11 +23,11 @@ export const kinesisFormat: SinkFormat = Object.freeze({
   options: KINESIS_SINK_OPTIONS,
   open: async (context) => {
     const { options, schema, queryId, log, clock, stop } = context
-    const { stream, provenance, refusedRows, limits, paceShards, aggregateBytes, retry, aws } =
+    const { stream, provenance, refusedRows, recordBytes, limits, paceShards, aggregateBytes, retry, aws } =
       parseKinesisSinkOptions(options)
     if (refusedRows === 'deadLetter') needDeadLetters('kinesis', context)
     const description = `kinesis[${stream.name}]`
-    const reader = new EntryReader(description, schema, provenance)
+    const reader = new EntryReader(description, schema, provenance, recordBytes)
     const port = new PutPort(connectKinesis(OWNER, aws), stream, aws.endpointUrl)
     const shards = new ShardMap(port)
     const pace = paceShards ? new ShardPace(shards, clock, stop) : NO_PACE

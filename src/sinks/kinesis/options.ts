@@ -3,6 +3,7 @@ import { AWS_OPTIONS, awsOptions } from '../../aws-options.ts'
 import type { RetryLimits } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionsOf, type OptionTable, parseOptions } from '../../options.ts'
+import { retryLimits } from '../retry-options.ts'
 
 const { region, endpointUrl, ...otherAwsOptions } = AWS_OPTIONS
 
@@ -31,6 +32,13 @@ export const KINESIS_SINK_OPTIONS = {
     doc: 'what a row does that is no record, as one with a NULL: fail the batch, be left out with a warning, or go to the dead letters of the query',
     default: 'fail',
     oneOf: ['fail', 'drop', 'deadLetter'],
+  },
+  maxRecordBytes: {
+    kind: 'bytes',
+    doc: 'of data and key of a record; a larger row is no record. The limit of the stream, which can be raised to 10MiB (MaxRecordSizeInKiB)',
+    default: '1MiB',
+    min: 1024,
+    max: 10 * 1024 * 1024,
   },
   maxRecordsPerRequest: { kind: 'count', doc: 'of PutRecords', default: '500', min: 1, max: 500 },
   maxRequestBytes: {
@@ -115,6 +123,7 @@ export interface KinesisSinkOptions {
   readonly stream: StreamTarget
   readonly provenance: Provenance
   readonly refusedRows: 'fail' | 'drop' | 'deadLetter'
+  readonly recordBytes: number
   readonly limits: RequestLimits
   readonly paceShards: boolean
   /** Absent: every row is a record. */
@@ -136,6 +145,7 @@ export function parseKinesisSinkOptions(given: GivenOptions): KinesisSinkOptions
     stream,
     provenance: options.provenance as Provenance,
     refusedRows: options.refusedRows as KinesisSinkOptions['refusedRows'],
+    recordBytes: options.maxRecordBytes,
     limits: {
       records: options.maxRecordsPerRequest,
       bytes: options.maxRequestBytes,
@@ -143,11 +153,7 @@ export function parseKinesisSinkOptions(given: GivenOptions): KinesisSinkOptions
     },
     paceShards: options.paceShards,
     aggregateBytes: options.aggregationEnabled ? options.maxAggregateBytes : undefined,
-    retry: {
-      firstMs: options.retryInterval,
-      ceilingMs: options.maxRetryInterval,
-      giveUpMs: options.maxRetryTime,
-    },
+    retry: retryLimits(options),
     aws: {
       ...awsOptions(OWNER, options, regionOf(options, stream)),
       maxSockets: options.maxParallelRequests + 1,

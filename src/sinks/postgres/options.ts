@@ -4,6 +4,7 @@ import { SluiceError } from '../../errors.ts'
 import { type GivenOptions, type OptionsOf, type OptionTable, parseOptions } from '../../options.ts'
 import type { OutputMode } from '../../output-mode.ts'
 import { keyColumns } from '../key-columns.ts'
+import { RETRY_OPTIONS, retryLimits } from '../retry-options.ts'
 
 export const POSTGRES_OPTIONS = {
   url: {
@@ -38,23 +39,7 @@ export const POSTGRES_OPTIONS = {
   connectTimeout: { kind: 'duration', doc: 'for a connection to be ready', default: '10s', min: 1 },
   statementTimeout: { kind: 'duration', doc: 'for each statement', default: '1m', min: 1 },
   rowsPerStatement: { kind: 'count', doc: 'rows of an INSERT', default: '5000', min: 1, max: 100_000 },
-  retryInterval: {
-    kind: 'duration',
-    doc: 'first ceiling of the random wait after a lost connection or a conflict; it doubles with each further one',
-    default: '200ms',
-    min: 1,
-  },
-  maxRetryInterval: {
-    kind: 'duration',
-    doc: 'highest ceiling of the random wait after a failure',
-    default: '10s',
-    min: 1,
-  },
-  maxRetryTime: {
-    kind: 'duration',
-    doc: 'how long a batch may keep failing in such ways before the query fails',
-    default: '1m',
-  },
+  ...RETRY_OPTIONS,
 } as const satisfies OptionTable
 
 type SslMode = (typeof POSTGRES_OPTIONS.sslMode.oneOf)[number]
@@ -103,11 +88,7 @@ export function parsePostgresOptions(given: GivenOptions, mode: OutputMode, sche
     ...name,
     key: keyColumns(OWNER, options.key, mode, schema),
     rowsPerStatement: options.rowsPerStatement,
-    retry: {
-      firstMs: options.retryInterval,
-      ceilingMs: options.maxRetryInterval,
-      giveUpMs: options.maxRetryTime,
-    },
+    retry: retryLimits(options),
   })
 }
 

@@ -195,6 +195,7 @@ test('rows that are no records are refused by number', async () => {
     ["SELECT 'd' AS data, NULL::VARCHAR AS partitionKey", /partitionKey is NULL/],
     ["SELECT 'd' AS data, '' AS partitionKey", /partitionKey is empty/],
     ["SELECT 'd' AS data, repeat('é', 257) AS partitionKey", /257 characters/],
+    ["SELECT repeat('x', 1048576) AS data, 'k' AS partitionKey", /1048577 bytes, more than maxRecordBytes/],
     ["SELECT 'd' AS data, 'k' AS partitionKey, '-1' AS explicitHashKey", /explicitHashKey/],
     [`SELECT 'd' AS data, 'k' AS partitionKey, '${2n ** 128n}' AS explicitHashKey`, /explicitHashKey/],
     ["SELECT '[]' AS data, 'k' AS partitionKey", /no JSON object/, { provenance: 'field' }],
