@@ -44,6 +44,8 @@ export class Database {
       allow_community_extensions: 'false',
     })
     const connection = await instance.connect()
+    // One core is for JavaScript. With a thread for each, whoever waits for a statement polls on that core until it is done.
+    await connection.run("SET threads = greatest(1, current_setting('threads') - 1)")
     const scan = new RecordsScan()
     connection.registerTableFunction(scan.tableFunction)
     return new Database(instance, scan, new UserFunctions(connection))

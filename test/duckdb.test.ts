@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { arrowType } from '../src/arrow.ts'
 import { BytesColumn, Int64Column, recordBatch, type Schema } from '../src/batch.ts'
 import { type Connection, Database } from '../src/duckdb.ts'
@@ -17,6 +18,14 @@ describe('duckdb', () => {
   after(() => {
     connection.close()
     database.close()
+  })
+
+  test('a core is left to JavaScript, where there is more than one', async () => {
+    const plain = await (await DuckDBInstance.create(':memory:')).connect()
+    const threads = "SELECT current_setting('threads')"
+    const all = Number((await (await plain.run(threads)).getRowsJS())[0]?.[0])
+    assert.equal(Number(await connection.value(threads)), Math.max(1, all - 1))
+    plain.closeSync()
   })
 
   test('every type survives the way out to Arrow and back in', async () => {

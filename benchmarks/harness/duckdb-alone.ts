@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { systemClock } from '../../src/clock.ts'
 import { Database } from '../../src/duckdb.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -26,6 +27,8 @@ export async function duckdbAlone(
 ): Promise<Arm> {
   const database = await Database.open()
   const connection = await database.connect()
+  // A session of ours leaves a core to JavaScript, which has nothing to do here.
+  await connection.run(`SET threads = ${availableParallelism()}`)
   for (const statement of setUp) await connection.run(statement)
   await connection.run('CREATE TEMP TABLE input (data BLOB)')
   const options = new Map(Object.entries(unpaced(url, stream)))
