@@ -6,7 +6,8 @@ import { SluiceError } from './errors.ts'
  *
  * They do nothing unless an environment variable says so when the process starts:
  *   SLUICE_FAILPOINT=name:hit:action    acts when `name` is passed for the hit-th time, counted from 1
- *   SLUICE_FAILPOINT_COUNT=file         writes as JSON how often each name was passed, when the process ends by itself
+ *   SLUICE_FAILPOINT_TRACE=file         writes as JSON the names in the order in which they were passed, when the process
+ *                                       ends by itself
  */
 interface Armed {
   readonly name: string
@@ -31,23 +32,25 @@ const ACTIONS = {
 const DELAY_MS = 1000
 const SETTING = /^([\w.-]+):([1-9]\d{0,8}):(\w+)$/
 
-const { SLUICE_FAILPOINT: setting, SLUICE_FAILPOINT_COUNT: countFile } = process.env
+const { SLUICE_FAILPOINT: setting, SLUICE_FAILPOINT_TRACE: traceFile } = process.env
 const armed = setting === undefined ? undefined : parse(setting)
 const counts = new Map<string, number>()
+const trace: string[] = []
 
 /** Whether anything watches the failpoints of this process. */
-export const failpointsOn = armed !== undefined || countFile !== undefined
+export const failpointsOn = armed !== undefined || traceFile !== undefined
 
 /** Passes a named place. */
 export const hit: (name: string) => void = failpointsOn ? pass : () => undefined
 
-if (countFile !== undefined) {
-  process.once('exit', () => writeFileSync(countFile, JSON.stringify(Object.fromEntries(counts))))
+if (traceFile !== undefined) {
+  process.once('exit', () => writeFileSync(traceFile, JSON.stringify(trace)))
 }
 
 function pass(name: string): void {
   const passed = (counts.get(name) ?? 0) + 1
   counts.set(name, passed)
+  if (traceFile !== undefined) trace.push(name)
   if (armed?.name === name && armed.hit === passed) ACTIONS[armed.action](armed)
 }
 

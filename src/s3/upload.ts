@@ -5,6 +5,7 @@ import {
   ListMultipartUploadsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { hit } from '../failpoints.ts'
 import { limits } from './allowance.ts'
 import { contentOfBytes, type LocalFile } from './content.ts'
 import { malformed, statusOf } from './error.ts'
@@ -52,6 +53,7 @@ export function abortUpload({ client, attempts, bucket }: Requests, key: string,
     await client.send(command, limits(allowance)).catch((error: unknown) => {
       if (statusOf(error) !== 404) throw error
     })
+    hit('upload.aborted')
   })
 }
 
@@ -82,7 +84,9 @@ function begin({ client, attempts, bucket }: Requests, key: string, nonce: strin
       ChecksumAlgorithm: 'CRC32',
       Metadata: { [NONCE]: nonce },
     })
+    hit('upload.beginning')
     const { UploadId } = await client.send(command, limits(allowance))
+    hit('upload.begun')
     if (UploadId === undefined) throw malformed(call, 'an upload without an id')
     return UploadId
   })
@@ -116,7 +120,9 @@ async function sendParts(
           ContentLength: bytes,
           ChecksumCRC32: crc32,
         })
+        hit('upload.part-sending')
         const { ETag } = await client.send(command, limits(allowance))
+        hit('upload.part-sent')
         if (ETag === undefined) throw malformed(call, 'a part without an ETag')
         return { PartNumber: index + 1, ETag, ChecksumCRC32: crc32 }
       })
@@ -148,7 +154,9 @@ function complete(
       MultipartUpload: { Parts: [...parts] },
     })
     try {
+      hit('upload.completing')
       const { ETag } = await client.send(command, limits(allowance))
+      hit('upload.completed')
       if (ETag === undefined) throw malformed(call, 'a success without an ETag')
     } catch (error) {
       if (statusOf(error) !== 404) throw error

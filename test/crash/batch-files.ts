@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hit } from '../../src/failpoints.ts'
@@ -5,6 +6,8 @@ import type { CrashQuery } from './queries.ts'
 
 /** A result row as text; equal rows have equal texts. */
 export type Line = string
+
+const LONG = 1000
 
 /** Rows by batch. */
 export type Batches = ReadonlyMap<number, readonly Line[]>
@@ -41,9 +44,18 @@ function readBatch(directory: string, batchId: number): Line[] | undefined {
   }
 }
 
-/** 64-bit integers as the shortest text, so that a row has one text whatever width its types have. */
+/**
+ * 64-bit integers as the shortest text, so that a row has one text whatever width its types have; of a long text its
+ * digest.
+ */
 export function lineOf(row: Readonly<Record<string, unknown>>): Line {
-  return JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))
+  return JSON.stringify(row, (_, value: unknown) => {
+    if (typeof value === 'bigint') return Number(value)
+    if (typeof value === 'string' && value.length > LONG) {
+      return `${value.length} characters ${createHash('md5').update(value).digest('hex')}`
+    }
+    return value
+  })
 }
 
 /** Batches are read in order; where a group has changed, its last row counts. */

@@ -27,7 +27,7 @@ describe('a query killed with SIGKILL, and again while it recovers', { concurren
     test(`goes on exactly: ${scene.query} on ${scene.store} into ${scene.sink}`, async (t) => {
       t.diagnostic(`SLUICE_SEED=${seed}`)
       const stretch = await stage.firstBatches(scene)
-      const names = new Set(stretch.points.map(({ name }) => name))
+      const names = new Set(stretch.trace)
       for (const name of PASSED_BY_ALL) assert.ok(names.has(name), `${name} is where it was`)
       const [pair = []] = randomPairs(stretch, 1, random)
       assert.ok((await killAt(stretch, pair)) >= 1, 'the first process met its point')

@@ -2,16 +2,16 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { OptionValue } from '../../src/options.ts'
 import type { QueryName } from './queries.ts'
-import type { SinkName } from './sinks.ts'
 
 /** What one process is to do. */
 export interface Order {
   readonly query: QueryName
   readonly source: Readonly<Record<string, OptionValue>>
-  /** Of the query: `checkpointLocation` and the like. */
+  /** Of the query and of its sink: `checkpointLocation` and the like. */
   readonly writer: Readonly<Record<string, OptionValue>>
-  readonly sink: SinkName
-  /** The directory that the sink writes to. */
+  /** Of the sink; absent for a function, which writes one file a batch. */
+  readonly format?: string
+  /** The directory that the function writes to. */
   readonly output: string
   /** Goes on at the end of the stream, until SIGTERM. */
   readonly endless?: boolean
@@ -21,6 +21,12 @@ export interface Ending {
   /** `SIGKILL`, or the exit code. */
   readonly by: NodeJS.Signals | number
   readonly stderr: string
+}
+
+/** Neither AWS settings nor an .aws folder of this machine. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, TMPDIR } = process.env
+  return { PATH, TMPDIR, HOME: '/nonexistent', AWS_EC2_METADATA_DISABLED: 'true' }
 }
 
 const running = new Set<Life>()
@@ -39,15 +45,7 @@ export class Life {
   constructor(script: string, order: Order, env: Readonly<Record<string, string>> = {}) {
     this.#process = spawn(process.execPath, [script, JSON.stringify(order)], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      // Neither AWS settings nor an .aws folder of this machine.
-      env: {
-        PATH: process.env['PATH'],
-        HOME: '/nonexistent',
-        TMPDIR: process.env['TMPDIR'],
-        AWS_EC2_METADATA_DISABLED: 'true',
-        SLUICE_CRASH_POSTGRES: process.env['SLUICE_CRASH_POSTGRES'],
-        ...env,
-      },
+      env: { ...cleanEnvironment(), ...env },
     })
     running.add(this)
     let stderr = ''

@@ -1,4 +1,5 @@
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
+import { everyHit, stepsOfSink } from './points.ts'
 import { type Point, type Setting, Trial } from './trial.ts'
 
 /** A stretch of a query's life in which every failpoint is to kill it once. */
@@ -6,16 +7,21 @@ export interface Stretch {
   readonly setting: Setting
   /** What it begins with; absent for a query that starts for the first time. */
   readonly from: Trial | undefined
+  /** The failpoints that a process passes which nobody kills, in their order. */
+  readonly trace: readonly string[]
+  /** Where it is to be killed. */
   readonly points: readonly Point[]
 }
 
-/** Runs the stretch once without a kill, checks what came out of it, and lists every hit of every failpoint. */
+/** Runs the stretch once without a kill, checks what came out of it, and lists where it is to be killed. */
 export async function stretch(setting: Setting, from?: Trial): Promise<Stretch> {
   const trial = new Trial(setting, from)
   try {
-    const hits = await trial.count()
+    const trace = await trial.trace()
     await trial.assertExact()
-    return { setting, from, points: [...hits].flatMap(([name, count]) => pointsOf(name, count)) }
+    // A function that writes files stands for all sinks where the checkpoint and the engine are killed.
+    const points = setting.sink === 'foreachBatch' ? everyHit(trace) : stepsOfSink(trace)
+    return { setting, from, trace, points }
   } finally {
     trial.remove()
   }
@@ -65,8 +71,4 @@ export async function inParallel<T>(
       }
     }),
   )
-}
-
-function pointsOf(name: string, count: number): Point[] {
-  return Array.from({ length: count }, (_, i) => ({ name, hit: i + 1 }))
 }

@@ -1,9 +1,12 @@
+import type { DataFrame } from '../../src/index.ts'
 import type { OutputMode } from '../../src/output-mode.ts'
 
 /** A query of the crash tests and what plain DuckDB makes of the same events. */
 export interface CrashQuery {
   /** Over the stream `events`. */
   readonly sql: string
+  /** What is done with the groups of what that gives, by code that keeps a state. */
+  readonly groups?: (rows: DataFrame) => DataFrame
   /** Over the table `events` with all that was ever put. */
   readonly expected: string
   readonly mode: OutputMode
@@ -26,6 +29,10 @@ const WINDOW = 'INTERVAL 15 SECONDS'
 const CLOSED = `(SELECT max("at") - INTERVAL ${DELAY_SECONDS} SECONDS FROM events)`
 const REACH = 'INTERVAL 10 SECONDS'
 const PARTNERS = `a.key = b.key AND a.value <> b.value AND b."at" BETWEEN a."at" AND a."at" + ${REACH}`
+
+/** Some batches have a text of more than one part of an upload. */
+const BULKY =
+  'SELECT id, CASE WHEN id % 80 = 40 THEN repeat(md5(id::VARCHAR), 300000) END AS text FROM events'
 
 export const CRASH_QUERIES = {
   stateless: {
@@ -71,6 +78,28 @@ export const CRASH_QUERIES = {
     ],
     sql: 'SELECT e.id, c.colour FROM events e JOIN colours c ON e.value = c.value',
     expected: 'SELECT e.id, c.colour FROM events e JOIN colours c ON e.value = c.value',
+  },
+  bulky: {
+    ...plain,
+    sql: BULKY,
+    expected: BULKY,
+  },
+  milestones: {
+    ...plain,
+    sql: 'SELECT key FROM events',
+    groups: (rows) =>
+      rows
+        .groupByKey('key')
+        .flatMapGroupsWithState<{ readonly seen: bigint }>(
+          { state: 'seen BIGINT', output: 'key VARCHAR, milestone BIGINT', outputMode: 'append' },
+          function* ({ key }, group, state) {
+            let seen = state.getOption()?.seen ?? 0n
+            for (const _ of group) if (++seen % 5n === 0n) yield { key, milestone: seen }
+            state.update({ seen })
+          },
+        ),
+    expected:
+      'SELECT key, unnest(range(5, count(*) + 1, 5)) AS milestone FROM events GROUP BY key HAVING count(*) >= 5',
   },
 } as const satisfies Readonly<Record<string, CrashQuery>>
 

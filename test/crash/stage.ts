@@ -7,6 +7,8 @@ import { EventStream } from './event-stream.ts'
 import { type Stretch, stretch } from './matrix.ts'
 import type { QueryName } from './queries.ts'
 import type { Scene } from './scenes.ts'
+import { RESULTS, type Services } from './sinks.ts'
+import { Successors } from './successors.ts'
 import { type Setting, Trial } from './trial.ts'
 
 /** A setting whose stream is filled by the test. */
@@ -15,9 +17,9 @@ export interface StageSetting extends Setting {
 }
 
 const ROWS_PER_SHARD = 20
-/** Up to just before a purge, which comes every 20 batches. */
+/** Up to the one before a purge, which comes every 20 batches: then follow that one, one with a purge and one after it. */
 const YOUTH = 19
-const OLD_AGE = 4
+const OLD_AGE = 3
 
 /** Everything that the trials of one run share: a Kinesis and an S3 over HTTP, streams, and the compiled program. */
 export class Stage {
@@ -25,7 +27,9 @@ export class Stage {
   readonly #s3: S3Double
   readonly #endpointUrl: string
   readonly #stores: Readonly<Record<StoreName, CheckpointStore>>
+  readonly #services: Services
   readonly #compiled: Compiled
+  readonly #successors: Successors
   readonly #random: SeededRandom
   readonly #trials: Trial[] = []
   readonly #streams = new Map<string, EventStream>()
@@ -36,27 +40,33 @@ export class Stage {
     endpoints: { readonly kinesis: string; readonly s3: string },
     compiled: Compiled,
     random: SeededRandom,
+    postgres: string | undefined,
   ) {
     this.#kinesis = kinesis
     this.#s3 = s3
     this.#endpointUrl = endpoints.kinesis
+    this.#services = { s3: { double: s3, endpointUrl: endpoints.s3 }, postgres }
+    this.#successors = new Successors(compiled.child)
     this.#stores = { disk: onDisk, s3: onS3(s3, endpoints.s3) }
     this.#compiled = compiled
     this.#random = random
   }
 
-  static async open(random: SeededRandom): Promise<Stage> {
+  /** @param postgres the URL of a server, if there is one */
+  static async open(random: SeededRandom, postgres?: string): Promise<Stage> {
     const compiled = await compile()
     const [kinesis, s3] = [new KinesisDouble({ keptCalls: 1 }), new S3Double({ keptCalls: 1 })]
+    s3.createBucket(RESULTS)
     const endpoints = {
       kinesis: (await kinesis.listen()).endpointUrl,
       s3: (await s3.listen()).endpointUrl,
     }
-    return new Stage(kinesis, s3, endpoints, compiled, random)
+    return new Stage(kinesis, s3, endpoints, compiled, random, postgres)
   }
 
   async close(): Promise<void> {
     for (const trial of this.#trials) trial.remove()
+    this.#successors.close()
     await this.#kinesis.close()
     await this.#s3.close()
     await this.#compiled.remove()
@@ -111,7 +121,9 @@ export class Stage {
       stream,
       sink,
       store: this.#stores[store],
+      services: this.#services,
       child: this.#compiled.child,
+      successors: this.#successors,
       source: {
         endpointUrl: this.#endpointUrl,
         streamName: stream.name,
@@ -121,7 +133,7 @@ export class Stage {
         fetchInterval: '1ms',
       },
       // Nor does a sign of life come in between.
-      writer: { minBatchesToRetain: 4, checkpointHeartbeat: '10m' },
+      writer: { minBatchesToRetain: 16, checkpointHeartbeat: '10m' },
     }
   }
 }

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Line } from './batch-files.ts'
 import type { CheckpointPlace, CheckpointStore } from './checkpoint-store.ts'
 import { type Ending, Life, type Order } from './life.ts'
 import { CRASH_QUERIES, type CrashQuery, type QueryName } from './queries.ts'
-import { CRASH_SINKS, type CrashSink, type SinkName } from './sinks.ts'
+import { CRASH_SINKS, type CrashSink, type Services, type SinkName, type Target } from './sinks.ts'
+import type { Successors } from './successors.ts'
 
 /** Where a process is to die: when it passes `name` for the hit-th time. */
 export interface Point {
@@ -31,7 +33,11 @@ export interface Setting {
   readonly writer: Order['writer']
   readonly store: CheckpointStore
   readonly sink: SinkName
+  readonly services: Services
+  readonly successors: Successors
 }
+
+const PATIENCE_MS = 180_000
 
 /** One checkpoint and one sink, and the processes that follow each other on them. */
 export class Trial {
@@ -58,10 +64,21 @@ export class Trial {
   }
 
   get order(): Order {
-    const { query, source, sink, writer } = this.setting
+    const { query, source, writer } = this.setting
     const { location: checkpointLocation, options } = this.checkpoint
-    const target = { sink, output: this.output }
-    return { query, source, ...target, writer: { ...writer, ...options, checkpointLocation } }
+    const { format, ...sink } = this.#sink
+    return {
+      query,
+      source,
+      writer: {
+        ...writer,
+        ...options,
+        ...sink.options(this.#target, CRASH_QUERIES[query]),
+        checkpointLocation,
+      },
+      output: this.output,
+      ...(format === undefined ? {} : { format }),
+    }
   }
 
   /** A process that goes on at the end of the stream until it is told to stop. */
@@ -77,16 +94,16 @@ export class Trial {
     return false
   }
 
-  /** A process that comes to the end of the stream. */
-  async finish(): Promise<void> {
-    assertWell(await this.#live({}))
+  /** Comes to the end of the stream. */
+  finish(): Promise<void> {
+    return patiently(this.setting.successors.finish(this.order))
   }
 
-  /** As `finish`; answers how often it passed each failpoint. */
-  async count(): Promise<ReadonlyMap<string, number>> {
-    const file = join(this.#directory, 'hits')
-    assertWell(await this.#live({ SLUICE_FAILPOINT_COUNT: file }))
-    return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>))
+  /** A process that comes to the end of the stream: the failpoints that it passes, in their order. */
+  async trace(): Promise<readonly string[]> {
+    const file = join(this.#directory, 'trace')
+    assertWell(await this.#live({ SLUICE_FAILPOINT_TRACE: file }))
+    return JSON.parse(readFileSync(file, 'utf8')) as string[]
   }
 
   /** Compares what the sink holds with what plain DuckDB makes of the ledger, as multisets. */
@@ -99,22 +116,45 @@ export class Trial {
   /** What the sink holds and what it should hold, each in the same order. */
   async outcome(): Promise<{ readonly found: readonly Line[]; readonly expected: readonly Line[] }> {
     const query: CrashQuery = CRASH_QUERIES[this.setting.query]
-    const sink: CrashSink = CRASH_SINKS[this.setting.sink]
-    const found = await sink.lines(this.output, query)
+    const found = await this.#sink.lines(this.#target, query)
     const expected = await this.setting.stream.expected(query)
     return { found: [...found].sort(), expected: [...expected].sort() }
   }
 
   remove(): void {
     this.checkpoint.remove()
+    this.#sink.remove?.(this.#target)
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
+  get #sink(): CrashSink {
+    return CRASH_SINKS[this.setting.sink]
+  }
+
+  get #target(): Target {
+    return { directory: this.output, services: this.setting.services }
+  }
+
   #live(env: Readonly<Record<string, string>>): Promise<Ending> {
-    return new Life(this.setting.child, this.order, env).ended
+    const life = new Life(this.setting.child, this.order, env)
+    return patiently(life.ended).finally(() => life.signal('SIGKILL'))
   }
 }
 
 function assertWell({ by, stderr }: Ending): void {
   assert.equal(by, 0, `the query ended with ${by}: ${stderr}`)
+}
+
+/** What hangs is not waited for till the end of days. */
+async function patiently<T>(life: Promise<T>): Promise<T> {
+  const over = new AbortController()
+  const hangs = delay(PATIENCE_MS, undefined, { signal: over.signal }).then(
+    () => Promise.reject(new Error(`the query did not come to its end in ${PATIENCE_MS / 1000} seconds`)),
+    () => life,
+  )
+  try {
+    return await Promise.race([life, hangs])
+  } finally {
+    over.abort()
+  }
 }

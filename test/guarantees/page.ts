@@ -131,7 +131,8 @@ ${table(
 ## Killed at every step, every row once
 
 A process dies by SIGKILL at each hit of each failpoint, another takes over, and what the sink holds in the end is compared, as
-a multiset, with what plain DuckDB makes of the producer's ledger: \`npm run crash\`. Every run of the tests kills each ${YES} at two
+a multiset, with what plain DuckDB makes of the producer's ledger: \`npm run crash\`. A function that writes files is killed everywhere, in
+the first batches of a query and around a purge of an older one; the other sinks [in their own steps](decisions/0060-a-sink-is-killed-in-its-own-steps.md). Every run of the tests kills each ${YES} at two
 places drawn by chance, the second while it recovers or later (\`crash/crash.test.ts\`: "goes on exactly").
 
 ${killed()}

@@ -126,7 +126,10 @@ export class DirectoryPlace implements Place {
   }
 
   async remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) await this.#calls.unlink(join(this.#root, path)).catch(absent)
+    for (const path of paths) {
+      await this.#calls.unlink(join(this.#root, path)).catch(absent)
+      hit('sink.removed')
+    }
   }
 
   /**

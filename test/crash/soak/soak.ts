@@ -14,6 +14,7 @@ import { S3Double } from '../../../src/testing/s3/double.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { onDisk, onS3 } from '../checkpoint-store.ts'
 import { compile } from '../compile.ts'
+import { Successors } from '../successors.ts'
 import { type Setting, Trial } from '../trial.ts'
 import { MemorySamples } from './memory.ts'
 import { SteadyStream } from './steady-stream.ts'
@@ -39,6 +40,7 @@ say(`soak, seed ${values.seed}: ${values.minutes} minutes, ${eventsPerSecond} re
 
 const random = seededRandom(values.seed)
 const compiled = await compile()
+const successors = new Successors(compiled.child)
 const [kinesis, s3] = [new KinesisDouble({ keptCalls: 1 }), new S3Double({ keptCalls: 1 })]
 const stream = new SteadyStream(kinesis, random, eventsPerSecond)
 const { endpointUrl } = await kinesis.listen()
@@ -78,6 +80,7 @@ try {
     if (process.exitCode === 0) each.trial.remove()
     else say(`kept: ${each.trial.output} and ${each.trial.checkpoint.location}`)
   }
+  successors.close()
   await kinesis.close()
   await s3.close()
   await compiled.remove()
@@ -190,6 +193,8 @@ function trial({ query, store, sink }: Pick<Setting, 'query' | 'store' | 'sink'>
     sink,
     stream,
     child: compiled.child,
+    successors,
+    services: {},
     source: {
       endpointUrl,
       streamName: stream.name,

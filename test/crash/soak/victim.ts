@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SeededRandom } from '../../../src/testing/seeded-random.ts'
+import type { StoreName } from '../checkpoint-store.ts'
 import type { Ending, Life } from '../life.ts'
+import type { SinkName } from '../sinks.ts'
 import type { Trial } from '../trial.ts'
 
 /** How the processes of a query came to their ends. */
@@ -25,7 +27,7 @@ const POINTS = [
   ...['batch.reread', 'batch.read', 'batch.logged', 'batch.computed', 'batch.held'],
   ...['batch.written', 'state.exported', 'batch.saved', 'batch.committed'],
 ]
-const POINTS_OF = {
+const POINTS_OF: Readonly<Partial<Record<StoreName | SinkName, readonly string[]>>> = {
   disk: ['file.opened', 'file.part-written', 'file.synced', 'file.linked', 'file.created', 'file.removed'],
   s3: ['object.sending', 'object.created', 'object.removed'],
   duckdb: ['sink.begun', 'sink.added', 'sink.committed'],
@@ -125,7 +127,11 @@ export class Victim {
   #point(): Readonly<Record<string, string>> {
     const { checkpoint, setting } = this.trial
     const store = checkpoint.location.startsWith('s3:') ? 's3' : 'disk'
-    const point = this.#random.pick([...POINTS, ...POINTS_OF[store], ...POINTS_OF[setting.sink]])
+    const point = this.#random.pick([
+      ...POINTS,
+      ...(POINTS_OF[store] ?? []),
+      ...(POINTS_OF[setting.sink] ?? []),
+    ])
     return { SLUICE_FAILPOINT: `${point}:${1 + this.#random.below(12)}:kill` }
   }
 }
