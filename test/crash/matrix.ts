@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { everyHit, stepsOfSink } from './points.ts'
+import { CRASH_SINKS } from './sinks.ts'
 import { type Point, type Setting, Trial } from './trial.ts'
 
 /** A stretch of a query's life in which every failpoint is to kill it once. */
@@ -19,6 +21,7 @@ export async function stretch(setting: Setting, from?: Trial): Promise<Stretch> 
   try {
     const trace = await trial.trace()
     await trial.assertExact()
+    for (const name of CRASH_SINKS[setting.sink].passes) assert.ok(trace.includes(name), `${name} is passed`)
     // A function that writes files stands for all sinks where the checkpoint and the engine are killed.
     const points = setting.sink === 'foreachBatch' ? everyHit(trace) : stepsOfSink(trace)
     return { setting, from, trace, points }

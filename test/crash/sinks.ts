@@ -31,6 +31,8 @@ export interface CrashSink {
   readonly queries: readonly QueryName[]
   /** As `writeStream.format(…)` knows it; absent for a function, which writes one file a batch. */
   readonly format?: string
+  /** Failpoints of its own: without one of them a step would no longer be tried, and nobody would notice. */
+  readonly passes: readonly string[]
   options(target: Target, query: CrashQuery): Readonly<Record<string, OptionValue>>
   lines(target: Target, query: CrashQuery): Promise<readonly Line[]>
   /** Removes what it holds outside of the directory. */
@@ -45,13 +47,19 @@ const MERGED = { targetFileSize: '1MiB', mergeInterval: 1, keepReplaced: '0s' }
 const tableOf = ({ directory }: Target) => `t${createHash('md5').update(directory).digest('hex')}`
 const prefixOf = ({ directory }: Target) => `${basename(dirname(directory))}/`
 
+const FILE_STEPS = ['sink.staged', 'sink.moved', 'sink.recorded']
+const TABLE_STEPS = ['sink.begun', 'sink.added', 'sink.committed']
+const PART_STEPS = ['beginning', 'begun', 'part-sending', 'part-sent', 'completing', 'completed']
+
 const onDisk = {
   format: 'parquet',
+  passes: FILE_STEPS,
   options: ({ directory }) => ({ path: join(directory, 'out') }),
 } as const satisfies Partial<CrashSink>
 
 const onS3 = {
   format: 'parquet',
+  passes: [...FILE_STEPS, 'object.sending', 'object.created', 'object.removed'],
   options: (target) => ({
     path: `s3://${RESULTS}/${prefixOf(target)}`,
     's3.endpointUrl': s3Of(target).endpointUrl,
@@ -71,6 +79,7 @@ const onS3 = {
 export const CRASH_SINKS = {
   foreachBatch: {
     queries: (Object.keys(CRASH_QUERIES) as QueryName[]).filter((query) => query !== 'bulky'),
+    passes: ['sink.asked', 'sink.drafted', 'sink.placed'],
     options: () => ({}),
     lines: async ({ directory }, query) => finalLines(query, readBatches(directory)),
   },
@@ -84,6 +93,7 @@ export const CRASH_SINKS = {
   'parquet, merged': {
     ...onDisk,
     queries: ['stateless'],
+    passes: [...onDisk.passes, 'sink.merged', 'sink.removed'],
     options: (target) => ({ ...onDisk.options(target), ...MERGED }),
     lines: ({ directory }) => linesByLedger(join(directory, 'out')),
   },
@@ -91,16 +101,19 @@ export const CRASH_SINKS = {
   'parquet on S3, merged': {
     ...onS3,
     queries: ['stateless'],
+    passes: [...onS3.passes, 'sink.merged'],
     options: (target) => ({ ...onS3.options(target), ...MERGED }),
   },
   'parquet on S3, in parts': {
     ...onS3,
     queries: ['bulky'],
+    passes: [...onS3.passes, ...PART_STEPS.map((step) => `upload.${step}`)],
     options: (target) => ({ ...onS3.options(target), compression: 'none' }),
   },
   duckdb: {
     queries: ['stateless', 'aggregate'],
     format: 'duckdb',
+    passes: TABLE_STEPS,
     options: ({ directory }, { key }) => ({
       path: join(directory, 'out.duckdb'),
       table: 'results',
@@ -112,6 +125,7 @@ export const CRASH_SINKS = {
   postgres: {
     queries: ['stateless', 'aggregate'],
     format: 'postgres',
+    passes: TABLE_STEPS,
     options: (target, { key }) => ({
       url: target.services.postgres ?? '',
       table: tableOf(target),

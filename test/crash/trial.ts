@@ -66,14 +66,14 @@ export class Trial {
   get order(): Order {
     const { query, source, writer } = this.setting
     const { location: checkpointLocation, options } = this.checkpoint
-    const { format, ...sink } = this.#sink
+    const { format } = this.#sink
     return {
       query,
       source,
       writer: {
         ...writer,
         ...options,
-        ...sink.options(this.#target, CRASH_QUERIES[query]),
+        ...this.#sink.options(this.#target, CRASH_QUERIES[query]),
         checkpointLocation,
       },
       output: this.output,
