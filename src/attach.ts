@@ -35,11 +35,22 @@ export const FIXED_WIDTH: Readonly<Record<string, number>> = {
   'TIMESTAMP WITH TIME ZONE': 8,
 }
 
+/** Whether columns of a type are copied as a whole, not value by value. */
+export function isBulk(kind: DuckType): boolean {
+  return kind.kind === 'scalar' && (kind.name in FIXED_WIDTH || isBytes(kind))
+}
+
+const isBytes = (kind: DuckType) =>
+  kind.kind === 'scalar' && (kind.name === 'VARCHAR' || kind.name === 'BLOB')
+
 /**
- * Fills a vector of a data chunk with consecutive rows of an Arrow column of the same type.
+ * Fills a vector with consecutive rows of an Arrow column of the same type.
  *
  * Fixed-width columns are copied buffer to buffer, text and bytes with `writeStrings`; nested types and decimals are
  * converted value by value.
+ *
+ * @param start the first row, a multiple of eight
+ * @param at where it goes in the vector, a multiple of eight; other than 0 only for types that are copied as a whole
  */
 export function fillVector(
   vector: duckdb.Vector,
@@ -47,24 +58,26 @@ export function fillVector(
   column: arrow.Data,
   start: number,
   rows: number,
+  at = 0,
 ): void {
   const plain = column.offset === 0
   const width = kind.kind === 'scalar' ? FIXED_WIDTH[kind.name] : undefined
-  const isBytes = kind.kind === 'scalar' && (kind.name === 'VARCHAR' || kind.name === 'BLOB')
   if (plain && width !== undefined) {
     const { buffer, byteOffset } = column.values as Uint8Array
-    duckdb.copy_data_to_vector(vector, 0, buffer as ArrayBuffer, byteOffset + start * width, rows * width)
-    copyNulls(vector, column, start, rows)
-  } else if (plain && isBytes) {
+    const from = byteOffset + start * width
+    duckdb.copy_data_to_vector(vector, at * width, buffer as ArrayBuffer, from, rows * width)
+    copyNulls(vector, column, start, rows, at)
+  } else if (plain && isBytes(kind)) {
     const bytes = column.values as Uint8Array
     const offsets = column.valueOffsets as Int32Array
-    if (!writeStrings(vector, bytes, offsets, start, rows, kind.name === 'VARCHAR')) {
+    const isText = kind.kind === 'scalar' && kind.name === 'VARCHAR'
+    if (!writeStrings(vector, bytes, offsets, start, rows, isText, at)) {
       for (let row = 0; row < rows; row++) {
         const value = bytes.subarray(offsets[start + row], offsets[start + row + 1])
-        duckdb.vector_assign_string_element_len(vector, row, value)
+        duckdb.vector_assign_string_element_len(vector, at + row, value)
       }
     }
-    copyNulls(vector, column, start, rows)
+    copyNulls(vector, column, start, rows, at)
   } else {
     const values = new arrow.Vector([column])
     const target = DuckDBVector.create(vector, rows)
@@ -73,13 +86,13 @@ export function fillVector(
   }
 }
 
-/** Validity bits lie alike in Arrow and DuckDB; `start` is a multiple of eight. */
-function copyNulls(vector: duckdb.Vector, column: arrow.Data, start: number, rows: number): void {
+/** Validity bits lie alike in Arrow and DuckDB. */
+function copyNulls(vector: duckdb.Vector, column: arrow.Data, start: number, rows: number, at: number): void {
   if (column.nullCount === 0) return
   const { buffer, byteOffset } = column.nullBitmap as Uint8Array
   duckdb.vector_ensure_validity_writable(vector)
   const from = byteOffset + (start >> 3)
-  duckdb.copy_data_to_vector_validity(vector, 0, buffer as ArrayBuffer, from, (rows + 7) >> 3)
+  duckdb.copy_data_to_vector_validity(vector, at >> 3, buffer as ArrayBuffer, from, (rows + 7) >> 3)
 }
 
 /** What `arrow.Vector.get` gives for a value of `type`, as the object DuckDB's client takes. */

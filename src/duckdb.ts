@@ -8,10 +8,11 @@ import {
 } from '@duckdb/node-api'
 import * as arrow from 'apache-arrow'
 import { arrowData, arrowTypeOf } from './arrow.ts'
+import { isBulk } from './attach.ts'
 import type { Schema } from './batch.ts'
 import { parseDuckType } from './duck-type.ts'
 import { type ErrorCode, type ErrorParams, reasonOf, SluiceError } from './errors.ts'
-import { ATTACHED_RECORDS, type Attached, RecordsScan } from './records-scan.ts'
+import { ATTACHED_LISTS, ATTACHED_RECORDS, type Attached, RecordsScan } from './records-scan.ts'
 import { UserFunctions } from './user-functions.ts'
 
 /**
@@ -47,7 +48,7 @@ export class Database {
     // One core is for JavaScript. With a thread for each, whoever waits for a statement polls on that core until it is done.
     await connection.run("SET threads = greatest(1, current_setting('threads') - 1)")
     const scan = new RecordsScan()
-    connection.registerTableFunction(scan.tableFunction)
+    for (const each of scan.tableFunctions) connection.registerTableFunction(each)
     return new Database(instance, scan, new UserFunctions(connection))
   }
 
@@ -65,6 +66,12 @@ export class Database {
   }
 }
 
+/** What a temporary view over attached records reads. */
+interface View {
+  readonly attached: Attached
+  readonly columns: readonly string[] | undefined
+}
+
 /**
  * One connection: one statement at a time, its own temporary tables, its own transaction.
  *
@@ -73,7 +80,7 @@ export class Database {
 export class Connection {
   readonly #connection: DuckDBConnection
   readonly #scan: RecordsScan
-  readonly #attached = new Map<string, Attached>()
+  readonly #attached = new Map<string, View>()
   readonly #connect: () => Promise<Connection>
   /** What SQL on this connection can call beside DuckDB's own functions. */
   readonly functions: UserFunctions
@@ -146,17 +153,25 @@ export class Connection {
   /**
    * Lets SQL on this connection read Arrow record batches as the temporary view `name`, in place of what was attached
    * under that name before. They are read where they lie, whenever a query asks: they must not change.
+   *
+   * @param columns the only ones that the view is to have. It is worth saying where records are many: JavaScript, which may
+   * be busy, is then asked for some ten thousand rows at a time.
    */
-  async attach(name: string, schema: Schema, records: readonly arrow.RecordBatch[]): Promise<void> {
-    let attached = this.#attached.get(name)
-    if (attached === undefined || !isSame(attached.schema, schema)) {
-      if (attached) this.#scan.remove(attached)
-      attached = this.#scan.add(schema, await this.#typesOf(schema))
-      this.#attached.set(name, attached)
-      await this.run(
-        `CREATE OR REPLACE TEMP VIEW ${quoted(name)} AS FROM ${ATTACHED_RECORDS}(${attached.id})`,
-      )
+  async attach(
+    name: string,
+    schema: Schema,
+    records: readonly arrow.RecordBatch[],
+    columns?: readonly string[],
+  ): Promise<void> {
+    const known = this.#attached.get(name)
+    if (known && isSame(known.attached.schema, schema) && String(known.columns) === String(columns)) {
+      known.attached.records = records
+      return
     }
+    if (known) this.#scan.remove(known.attached)
+    const attached = this.#scan.add(schema, await this.#typesOf(schema))
+    this.#attached.set(name, { attached, columns })
+    await this.run(`CREATE OR REPLACE TEMP VIEW ${quoted(name)} AS ${selectAttached(attached, columns)}`)
     attached.records = records
   }
 
@@ -200,7 +215,7 @@ export class Connection {
 
   close(): void {
     this.#isClosed = true
-    for (const attached of this.#attached.values()) this.#scan.remove(attached)
+    for (const { attached } of this.#attached.values()) this.#scan.remove(attached)
     this.#attached.clear()
     this.#connection.disconnectSync()
   }
@@ -252,6 +267,17 @@ export class Relation {
   toObjects(): Promise<Row[]> {
     return this.connection.rows(`FROM ${this.name}`)
   }
+}
+
+/** Lists of rows are undone by DuckDB, at next to no price; but all columns that are named it asks for. */
+function selectAttached({ id, schema }: Attached, columns: readonly string[] | undefined): string {
+  if (!columns) return `FROM ${ATTACHED_RECORDS}(${id})`
+  const chosen = schema.filter(({ name }) => columns.includes(name))
+  const inLists = chosen.every(({ type }) => isBulk(parseDuckType(type)))
+  const items = chosen.map(({ name }) =>
+    inLists ? `unnest(${quoted(name)}) AS ${quoted(name)}` : quoted(name),
+  )
+  return `SELECT ${items.join(', ')} FROM ${inLists ? ATTACHED_LISTS : ATTACHED_RECORDS}(${id})`
 }
 
 function isSame(a: Schema, b: Schema): boolean {

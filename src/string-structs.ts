@@ -8,17 +8,16 @@ const WORDS = 4
 const INLINED = 12
 const TWO_32 = 2 ** 32
 
-/** One vector's worth; used and left again within a call. */
-const structs = new Uint32Array(2048 * WORDS)
+/** Used and left again within a call; as large as the largest so far. */
+let structs = new Uint32Array(2048 * WORDS)
 
 /**
  * Fills a VARCHAR or BLOB vector with consecutive values of an Arrow column without a call per value: their bytes go
  * into the vector's own heap at once, and the structs are written here to point at them. The heap belongs to the
  * vector, so no struct can outlive what it points to, and no memory of JavaScript is ever pointed at.
  *
- * Row `i` of the vector becomes `bytes[offsets[start + i] .. offsets[start + i + 1]]`.
+ * Row `at + i` of the vector becomes `bytes[offsets[start + i] .. offsets[start + i + 1]]`.
  *
- * @param rows at most 2,048
  * @returns false when nothing was written and the values have to be assigned one by one: the layout is not the one
  * known here, there is too little text for a heap, or a VARCHAR is not UTF-8
  */
@@ -29,8 +28,9 @@ export function writeStrings(
   start: number,
   rows: number,
   isText: boolean,
+  at = 0,
 ): boolean {
-  return layoutHolds() && write(vector, bytes, offsets, start, rows, isText)
+  return layoutHolds() && write(vector, bytes, offsets, start, rows, isText, at)
 }
 
 function write(
@@ -40,17 +40,20 @@ function write(
   start: number,
   rows: number,
   isText: boolean,
+  target: number,
 ): boolean {
   const from = offsets[start]!
   const length = offsets[start + rows]! - from
   if (length <= INLINED || (isText && cutsCharacters(bytes, offsets, start, rows))) return false
   // Checks that a VARCHAR is UTF-8, all values at once; when it is not, the row becomes NULL and has no pointer.
-  duckdb.vector_assign_string_element_len(vector, 0, bytes.subarray(from, from + length))
-  const head = duckdb.vector_get_data(vector, WORDS * 4)
-  const view = new DataView(head.buffer, head.byteOffset, WORDS * 4)
+  duckdb.vector_assign_string_element_len(vector, target, bytes.subarray(from, from + length))
+  const first = target * WORDS * 4
+  const head = duckdb.vector_get_data(vector, first + WORDS * 4)
+  const view = new DataView(head.buffer, head.byteOffset + first, WORDS * 4)
   if (view.getUint32(0, true) !== length) return false
   const low = view.getUint32(8, true)
   const high = view.getUint32(12, true)
+  if (structs.length < rows * WORDS) structs = new Uint32Array(rows * WORDS)
   const source = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let row = 0, word = 0; row < rows; row++, word += WORDS) {
     const at = offsets[start + row]!
@@ -67,7 +70,7 @@ function write(
       structs[word + 3] = inlined(bytes, at, size, 8)
     }
   }
-  duckdb.copy_data_to_vector(vector, 0, structs.buffer, 0, rows * WORDS * 4)
+  duckdb.copy_data_to_vector(vector, first, structs.buffer, 0, rows * WORDS * 4)
   return true
 }
 
@@ -105,7 +108,7 @@ function tryLayout(): boolean {
   const type = duckdb.create_logical_type(duckdb.Type.VARCHAR)
   const [mine, theirs] = [duckdb.create_data_chunk([type]), duckdb.create_data_chunk([type])]
   const vector = duckdb.data_chunk_get_vector(mine, 0)
-  if (!write(vector, bytes, offsets, 0, SAMPLES.length, true)) return false
+  if (!write(vector, bytes, offsets, 0, SAMPLES.length, true, 0)) return false
   const assigned = duckdb.data_chunk_get_vector(theirs, 0)
   for (const [row, sample] of SAMPLES.entries()) duckdb.vector_assign_string_element(assigned, row, sample)
   const [a, b] = [structsOf(vector), structsOf(assigned)]

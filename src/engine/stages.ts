@@ -1,7 +1,7 @@
 import type { RecordBatch } from 'apache-arrow'
 import type { Schema } from '../batch.ts'
 import { type Connection, type Database, literal, quoted, Relation, type Row } from '../duckdb.ts'
-import type { Program } from '../plan/incremental.ts'
+import type { Program, ProgramSource } from '../plan/incremental.ts'
 import type { Step } from '../plan/operators/operator.ts'
 import type { PayloadStage } from '../plan/payload-stage.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
@@ -94,15 +94,19 @@ export class Stages {
 
   /** Makes the rows of source `index` the input of the batch. */
   async attach(index: number, records: readonly RecordBatch[]): Promise<void> {
-    const { table, input, payload } = this.#program.sources[index]!
-    await this.#connection.attach(payload?.raw ?? table, payload?.rawSchema ?? input.schema, records)
+    await this.#attach(this.#program.sources[index]!, records)
+    const { payload } = this.#program.sources[index]!
     if (payload) await this.#connection.run(payload.parse)
   }
 
   /** The rows that are attached may go away after this. */
   async detach(): Promise<void> {
-    for (const { table, input, payload } of this.#program.sources)
-      await this.#connection.attach(payload?.raw ?? table, payload?.rawSchema ?? input.schema, [])
+    for (const source of this.#program.sources) await this.#attach(source, [])
+  }
+
+  #attach({ table, input, payload }: ProgramSource, records: readonly RecordBatch[]): Promise<void> {
+    if (!payload) return this.#connection.attach(table, input.schema, records)
+    return this.#connection.attach(payload.raw, payload.rawSchema, records, payload.rawColumns)
   }
 
   /** How many of the attached records do not fit the schema of source `index`, which parses them. */

@@ -8,6 +8,8 @@ export interface PayloadStage {
   /** Where the source's own rows are attached. */
   readonly raw: string
   readonly rawSchema: Schema
+  /** Of these columns what `parse` reads. */
+  readonly rawColumns: readonly string[]
   readonly mode: PayloadMode
   /** Parses the attached rows, once for all who read them. */
   readonly parse: string
@@ -61,15 +63,19 @@ export function payloadStage(
   const columns = shown.map(({ name }) => quoted(name))
   const malformed = `FROM ${parsed} WHERE ${REASON} IS NOT NULL`
   const records = `SELECT ${source.map(({ name }) => quoted(name)).join(', ')}, ${REASON} AS ${REASON_COLUMN.name} ${malformed}`
+  const kept = keptSchema(payload, shown, keepsBad)
   const rows = `SELECT ${columns.join(', ')} FROM ${parsed}${mode === 'DROPMALFORMED' ? ` WHERE ${REASON} IS NULL` : ''}`
   const positions = source.filter(isPosition)
   const first = [`${REASON} AS reason`, 'row', ...positions.map(({ name }) => quoted(name))]
   return {
     raw,
     rawSchema: source,
+    rawColumns: source
+      .filter((column) => column.name === 'data' || kept.includes(column))
+      .map(({ name }) => name),
     // A stream of the malformed records is no place to fail because of them.
     mode: part === 'malformed' ? 'PERMISSIVE' : mode,
-    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw, keptSchema(payload, shown, keepsBad))}`,
+    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw, kept)}`,
     view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
     countMalformed: `SELECT count(${REASON}) FROM ${parsed}`,
     firstMalformed:
