@@ -153,11 +153,6 @@ ${table(
   ]),
 )}
 
-## Known
-
-In one soak a file of the \`duckdb\` sink could no longer be opened, after 91 kills among its three queries. It has not come again and its cause is not known:
-what the tables say of \`duckdb\` under kills is what the named tests show, and no more.
-
 ## Sources
 
 \`conformance/source.test.ts\` runs the checks of \`sluice/testing\` over each.

@@ -1,9 +1,16 @@
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Clock } from '../../clock.ts'
-import { type Connection, literal, quoted } from '../../duckdb.ts'
-import { reasonOf, SluiceError } from '../../errors.ts'
+import type { Connection } from '../../duckdb.ts'
+import { type DiskCalls, diskCalls } from '../../durable-file.ts'
+import { SluiceError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { diskError } from '../file/disk-error.ts'
+import { Attachment } from './attachment.ts'
+import { isHeldElsewhere } from './held-elsewhere.ts'
+import { MetadataJournal } from './metadata-journal.ts'
 import { FILE, type TableTarget } from './options.ts'
+import { sqlReason } from './sql-reason.ts'
 
 /** Between two looks at a lock that somebody else holds. */
 const LOCK_POLL_MS = 100
@@ -14,8 +21,13 @@ const LOCK_POLL_MS = 100
  */
 const inUse = new Set<string>()
 
-/** What DuckDB says when another process, or another database name of this one, has the file. */
-const LOCKED = /could not set lock|conflicting lock|unique file handle conflict/i
+/** Who a file is opened for. */
+export interface FileContext {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly stop: AbortSignal
+  readonly calls?: DiskCalls
+}
 
 /**
  * A database file, attached to the database of a session while it is worked on. Only then can no other process
@@ -23,18 +35,18 @@ const LOCKED = /could not set lock|conflicting lock|unique file handle conflict/
  */
 export class DatabaseFile {
   readonly #target: TableTarget
-  readonly #clock: Clock
-  readonly #stop: AbortSignal
+  readonly #context: FileContext
+  readonly #calls: DiskCalls
   /** Under which the file is attached. */
   readonly #alias: string
   #path: string | undefined
-  #isAttached = false
+  #attachment: Attachment | undefined
 
-  constructor(target: TableTarget, clock: Clock, stop: AbortSignal) {
+  constructor(target: TableTarget, context: FileContext) {
     this.#target = target
-    this.#clock = clock
-    this.#stop = stop
-    this.#alias = `sluice_sink_${clock.uuid()}`
+    this.#context = context
+    this.#calls = context.calls ?? diskCalls
+    this.#alias = `sluice_sink_${context.clock.uuid()}`
   }
 
   /** @throws SINK_PATH when the file can never be used */
@@ -50,55 +62,66 @@ export class DatabaseFile {
    *
    * @param batch for messages
    * @param work gets the name under which the file is attached
-   * @throws SINK_LOCKED, SINK_STOPPED, SINK_PATH
+   * @throws SINK_LOCKED, SINK_STOPPED, SINK_PATH, SINK_FULL, SINK_DENIED, SINK_IO
    */
   async use(connection: Connection, batch: number, work: (catalog: string) => Promise<void>): Promise<void> {
-    const attached = this.#isAttached ? this.#alias : await this.#acquire(connection, batch)
+    const attached = this.#attachment ? this.#alias : await this.#acquire(connection, batch)
     let isDone = false
     try {
+      await this.#onDisk(batch, 'keep the metadata of', () => this.#attachment?.keepMetadata())
       await work(attached)
       isDone = true
     } finally {
-      const letGo = this.#target.detachBetweenBatches ? this.#release(connection) : Promise.resolve()
+      const letGo = this.#target.detachBetweenBatches ? this.#release() : Promise.resolve()
       // The failure of the work says more than that of the clean-up.
       await (isDone ? letGo : letGo.catch(() => undefined))
     }
   }
 
-  async close(connection: Connection): Promise<void> {
-    await this.#release(connection)
+  async close(): Promise<void> {
+    await this.#release()
   }
 
   /** Waits until nobody else has the file, and attaches it; a name by which the session knows it already will do. */
   async #acquire(connection: Connection, batch: number): Promise<string> {
     const { description: sink } = this.#target
+    const { clock, stop } = this.#context
     const path = await this.#realPath()
-    const deadline = this.#clock.monotonic() + this.#target.lockTimeoutMs
+    const deadline = clock.monotonic() + this.#target.lockTimeoutMs
     for (;;) {
       const known = await this.#attachedAs(connection, path)
       if (known !== undefined) return known
-      const reason = inUse.has(path) ? 'another sink of this process' : await this.#attach(connection, path)
+      const reason = inUse.has(path)
+        ? 'another sink of this process'
+        : await this.#attach(connection, path, batch)
       if (reason === undefined) return this.#alias
-      if (this.#clock.monotonic() >= deadline) {
+      if (clock.monotonic() >= deadline) {
         throw new SluiceError('SINK_LOCKED', { sink, path: this.#target.path, reason })
       }
-      await this.#clock.sleep(LOCK_POLL_MS * (0.5 + this.#clock.random()), this.#stop)
-      if (this.#stop.aborted) throw new SluiceError('SINK_STOPPED', { sink, batch, reason })
+      await clock.sleep(LOCK_POLL_MS * (0.5 + clock.random()), stop)
+      if (stop.aborted) throw new SluiceError('SINK_STOPPED', { sink, batch, reason })
     }
   }
 
   /** @returns why it cannot be attached now */
-  async #attach(connection: Connection, path: string): Promise<string | undefined> {
+  async #attach(connection: Connection, path: string, batch: number): Promise<string | undefined> {
+    const calls = this.#calls
+    const journal = new MetadataJournal(calls, path)
+    const onRestored = (blocks: number) =>
+      this.#context.log.warn(
+        { path, blocks },
+        'a process died while DuckDB wrote the metadata of a sink: restored from its journal',
+      )
     inUse.add(path)
     try {
-      await connection.run(`ATTACH ${literal(path)} AS ${quoted(this.#alias)} (TYPE duckdb)`)
-      this.#isAttached = true
+      this.#attachment = await this.#onDisk(batch, 'open', () =>
+        Attachment.open({ connection, path, alias: this.#alias, journal, calls, onRestored }),
+      )
       return undefined
     } catch (error) {
       inUse.delete(path)
-      const reason = sqlReason(error)
-      if (!LOCKED.test(reason)) throw this.#unusable(reason, error)
-      return reason
+      if (isHeldElsewhere(error)) return sqlReason(error)
+      throw isOfSql(error) ? this.#unusable(sqlReason(error), error) : error
     }
   }
 
@@ -114,11 +137,12 @@ export class DatabaseFile {
     return undefined
   }
 
-  async #release(connection: Connection): Promise<void> {
-    if (!this.#isAttached) return
-    this.#isAttached = false
+  async #release(): Promise<void> {
+    const attachment = this.#attachment
+    if (!attachment) return
+    this.#attachment = undefined
     try {
-      await connection.run(`DETACH ${quoted(this.#alias)}`)
+      await attachment.close()
     } finally {
       inUse.delete(this.#path ?? '')
     }
@@ -130,14 +154,26 @@ export class DatabaseFile {
     return this.#path
   }
 
+  /** Failures of the disk by their codes; those of DuckDB are left to the caller. */
+  async #onDisk<T>(
+    batch: number,
+    operation: string,
+    work: () => Promise<T> | undefined,
+  ): Promise<T | undefined> {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof SluiceError) throw error
+      throw diskError(this.#target.description, operation, this.#target.path, error, batch)
+    }
+  }
+
   #unusable(reason: string, cause?: unknown): SluiceError {
     const { path, description: sink } = this.#target
     return new SluiceError('SINK_PATH', { path, sink, reason, expected: FILE }, { cause })
   }
 }
 
-/** What DuckDB said, without our own advice about queries. */
-export function sqlReason(error: unknown): string {
-  if (error instanceof SluiceError && 'reason' in error.params) return String(error.params.reason)
-  return reasonOf(error)
+function isOfSql(error: unknown): boolean {
+  return error instanceof SluiceError && error.code.startsWith('SQL_')
 }

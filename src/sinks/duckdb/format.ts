@@ -1,8 +1,9 @@
 import { type Connection, quoted, type Relation } from '../../duckdb.ts'
 import { SluiceError } from '../../errors.ts'
 import type { Sink, SinkContext, SinkFormat } from '../sink.ts'
-import { DatabaseFile, sqlReason } from './database-file.ts'
+import { DatabaseFile } from './database-file.ts'
 import { DUCKDB_OPTIONS, parseDuckdbOptions } from './options.ts'
+import { sqlReason } from './sql-reason.ts'
 import { INCOMING, TableWriter } from './table-writer.ts'
 
 /**
@@ -17,9 +18,9 @@ export const duckdbFormat: SinkFormat = Object.freeze({
 } satisfies SinkFormat)
 
 async function openSink(context: SinkContext): Promise<Sink> {
-  const { queryId, outputMode: mode, clock, stop } = context
+  const { queryId, outputMode: mode } = context
   const target = parseDuckdbOptions(context.options, mode, context.schema)
-  const file = new DatabaseFile(target, clock, stop)
+  const file = new DatabaseFile(target, context)
   await file.inspect()
   /** The sink's own: the batch must be durable before it is committed, and so before the query's transaction ends. */
   let own: Connection | undefined
@@ -42,7 +43,7 @@ async function openSink(context: SinkContext): Promise<Sink> {
     },
     close: async () => {
       if (!own) return
-      await file.close(own)
+      await file.close()
       own.close()
     },
   }

@@ -30,7 +30,7 @@ const POINTS = [
 const POINTS_OF: Readonly<Partial<Record<StoreName | SinkName, readonly string[]>>> = {
   disk: ['file.opened', 'file.part-written', 'file.synced', 'file.linked', 'file.created', 'file.removed'],
   s3: ['object.sending', 'object.created', 'object.removed'],
-  duckdb: ['sink.begun', 'sink.added', 'sink.committed'],
+  duckdb: ['sink.metadata-kept', 'sink.begun', 'sink.added', 'sink.committed'],
   postgres: ['sink.begun', 'sink.added', 'sink.committed'],
   foreachBatch: ['sink.drafted', 'sink.placed'],
   parquet: ['sink.staged', 'sink.moved', 'sink.recorded'],
