@@ -34,8 +34,10 @@ async function count(session: Session, letters: DataFrame): Promise<void> {
     .trigger({ availableNow: true })
     .start()
   await query.awaitTermination()
-  if (!query.lastProgress) return void process.stdout.write('no dead letters\n')
-  for (const row of await session.sql('SELECT * FROM letters ORDER BY ALL').collect()) {
+  // Without a batch there is no table.
+  const counts = query.lastProgress ? await session.sql('SELECT * FROM letters ORDER BY ALL').collect() : []
+  if (counts.length === 0) process.stdout.write('no dead letters\n')
+  for (const row of counts) {
     process.stdout.write(`${JSON.stringify({ ...row, count: Number(row['count']) })}\n`)
   }
 }

@@ -10,6 +10,11 @@ import {
 } from './manifest.ts'
 import type { FileStore } from './store.ts'
 
+/** The name of the entry of the next batch, if it had something to write. */
+export function entryAfter(entry: string): string {
+  return String((mergedThrough(entry) ?? Number(entry)) + 1)
+}
+
 /** What readers need of the ledger of an output: which files are in it, batch by batch. */
 export class Entries {
   readonly #store: FileStore

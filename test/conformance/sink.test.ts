@@ -41,7 +41,9 @@ sinkConformance('noop', () => ({ format: noopFormat, ignoresRows: true }), MILLI
 sinkConformance('foreachBatch', () => {
   const rows: Row[] = []
   return {
-    format: foreachBatchFormat(async (batch) => void rows.push(...(await batch.toObjects())), sinkFormats()),
+    format: foreachBatchFormat(async (batch) => {
+      for (const row of await batch.toObjects()) rows.push(row)
+    }, sinkFormats()),
     contents: async () => rows,
     changedColumns: 'taken',
   }

@@ -125,7 +125,7 @@ const FILE_COLUMNS = [
 
 sourceConformance('files of JSON in a directory', async () => {
   const path = mkdtempSync(join(tmpdir(), 'sluice-files-'))
-  const options = { path, maxFilesPerTrigger: 3 }
+  const options = { path, maxFilesPerTrigger: 3, pollInterval: 20 }
   let next = 0
   return {
     batchRows: 3,
@@ -165,7 +165,12 @@ sourceConformance('files that a sink writes to S3', async () => {
   const sink = await bench.open(fileFormat('json'), rowsOf(0, 1), 'append', where)
   let [batches, next] = [0, 0]
   const source = () =>
-    open(filesFormat('json'), { ...where, maxFilesPerTrigger: 1 }, systemClock, FILE_COLUMNS)
+    open(
+      filesFormat('json'),
+      { ...where, maxFilesPerTrigger: 1, pollInterval: 20 },
+      systemClock,
+      FILE_COLUMNS,
+    )
   return {
     batchRows: 4,
     open: source,

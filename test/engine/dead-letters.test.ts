@@ -205,11 +205,12 @@ for (const format of ['parquet', 'json'] as const) {
   })
 }
 
-test('sluice replay-dead-letters puts the bytes back into a stream, each letter once', async () => {
+test('sluice replay-dead-letters puts the bytes back into a stream, each letter once', async (t) => {
   const path = join(temporaryDirectory(), 'dead')
   const double = new KinesisDouble({ region: 'eu-west-1' })
   double.createStream('clicks')
   const { endpointUrl } = await double.listen()
+  t.after(() => double.close())
   const query = {
     checkpointLocation: temporaryDirectory(),
     refusedRows: 'deadLetter',
@@ -230,6 +231,22 @@ test('sluice replay-dead-letters puts the bytes back into a stream, each letter 
       .map(({ Data }) => Buffer.from(Data ?? []).toString())
   feed('{"page":', click('cursed', '10'))
   await run(query)
+  const counted = await sluice(['replay-dead-letters', path, '--count'])
+  assert.deepEqual(
+    counted.stdout.split('\n').map((line) => line.replace(/:\d{4,}/, ':…')),
+    [
+      '{"kind":"bad","origin":"memory[memory]","reason":"it is not one JSON object","count":1}',
+      '{"kind":"refused","origin":"http[http://127.0.0.1:…/]","reason":"HTTP 422 Unprocessable Entity","count":1}',
+      '',
+    ],
+  )
+  assert.deepEqual([counted.code, counted.stderr], [0, ''])
+  assert.equal(texts().length, 0)
+  const late = await sluice(['replay-dead-letters', path, '--count', '--kind=late'])
+  assert.equal(late.stdout, 'no dead letters\n')
+  const forgetful = await sluice(['replay-dead-letters', path])
+  assert.notEqual(forgetful.code, 0)
+  assert.match(forgetful.stderr, /--checkpoint is missing/)
   assert.deepEqual(await replay(), {
     code: 0,
     stdout: 'replayed 2 letters into kinesis[clicks]\n',
@@ -241,5 +258,4 @@ test('sluice replay-dead-letters puts the bytes back into a stream, each letter 
   await run(query)
   assert.equal((await replay()).stdout, 'replayed 1 letter into kinesis[clicks]\n')
   assert.deepEqual(texts().slice(2), ['{"page":2'])
-  await double.close()
 })

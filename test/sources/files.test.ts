@@ -22,8 +22,10 @@ import type { OptionValue } from '../../src/options.ts'
 import { fileFormat } from '../../src/sinks/file/format.ts'
 import { filesFormat } from '../../src/sources/files/format.ts'
 import type { FileKind } from '../../src/sources/files/options.ts'
-import type { Source } from '../../src/sources/source.ts'
+import type { Read, Source } from '../../src/sources/source.ts'
 import { Bench } from '../conformance/sink.ts'
+import { s3Output } from '../sinks/file/s3-output.ts'
+import { hastyClock } from '../support/hasty-clock.ts'
 
 const never = new AbortController().signal
 const made: string[] = []
@@ -58,7 +60,7 @@ async function readAll(source: Source): Promise<{ rows: object[]; end: Position;
 }
 
 const HARD = `
-  SELECT i, CASE WHEN i > 0 THEN 'é\t"' || i || chr(10) END AS s, {'x': i, 'l': [i, NULL]} AS nested,
+  SELECT i, CASE i WHEN 0 THEN '' WHEN 1 THEN 'é\t"' || i || chr(10) END AS s, {'x': i, 'l': [i, NULL]} AS nested,
     TIMESTAMP '2026-01-01 00:00:00.000001' AS ts, sum(i) OVER () AS h, ('a/b=%' || i) AS p
   FROM range(3) r(i)`
 const HARD_SCHEMA = {
@@ -238,4 +240,40 @@ test('a directory is read once as it is now, by the ledger where there is one', 
   writeFileSync(join(plain, '_b.csv'), 'i\n2\n')
   assert.deepEqual(await (await session.read.csv(plain)).collect(), [{ i: 1n }])
   await session.close()
+})
+
+test('an idle follower in a bucket asks for the next entry of the ledger, and seldom for the list', async () => {
+  const { double, next } = await s3Output()
+  const place = next()
+  const bench = await Bench.open()
+  const sink = await bench.open(fileFormat('json'), 'SELECT 1 AS i', 'append', place.options)
+  await bench.write(sink, 0, 'SELECT 1 AS i')
+  const options = new Map(Object.entries({ ...place.options, 's3.maxRetryTime': '3s' }))
+  const columns = [{ name: 'i', type: 'BIGINT' }]
+  const source = filesFormat('json').open({ options, columns, clock: hastyClock, log: silentLogger })
+  let at = (await source.read(await source.initial(), never)).batch?.range.end as Position
+  double.clearCalls()
+  const idle: Read[] = []
+  for (let look = 0; look < 21; look++) idle.push(await source.read(at, never))
+  assert.ok(idle.every(({ batch }) => batch === undefined))
+  assert.deepEqual(
+    idle.flatMap(({ drained }, look) => (drained ? [look] : [])),
+    [0, 10, 20],
+    'only a list says that nothing is left',
+  )
+  const asked = (operation: string) => double.calls.filter((call) => call.operation === operation).length
+  assert.deepEqual([asked('ListObjectsV2'), asked('GetObject'), double.calls.length], [3, 21, 24])
+  await bench.write(sink, 1, 'SELECT 2 AS i')
+  // Batches that had nothing to write leave a gap.
+  await bench.write(sink, 7, 'SELECT 3 AS i')
+  const found: object[] = []
+  for (let look = 0; look < 12; look++) {
+    const { batch } = await source.read(at, never)
+    if (batch) at = batch.range.end
+    found.push(...rowsOf(batch))
+  }
+  assert.deepEqual(found, [{ i: 2n }, { i: 3n }])
+  await source.close()
+  await sink.close()
+  bench.close()
 })

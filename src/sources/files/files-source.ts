@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { RecordBatch } from 'apache-arrow'
 import type { Batch, Json, Position, Range, Schema } from '../../batch.ts'
+import type { Clock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
-import { Entries } from '../../files/entries.ts'
+import { Entries, entryAfter } from '../../files/entries.ts'
 import type { FileStore } from '../../files/store.ts'
 import { recordDigest } from '../record-digest.ts'
 import type { Read, Source } from '../source.ts'
 import type { FileRows } from './file-rows.ts'
+import { Lookout } from './lookout.ts'
 import type { FilesOptions } from './options.ts'
 import { type Available, availableFiles, ledgerPending, type Pending, plainPending } from './pending.ts'
 import { type FileRef, NOTHING_READ, type Place, type Progress, parsePosition, positionOf } from './place.ts'
@@ -30,15 +32,24 @@ export class FilesSource implements Source {
   /** Files that were found to have no rows; reading them again would tell nothing new. */
   readonly #empty = new Set<string>()
   readonly #counts = { files: 0, bytes: 0 }
+  readonly #lookout: Lookout
+  readonly #closing = new AbortController()
   /** Calls under way, which `close` waits for. */
   #running: Promise<unknown> = Promise.resolve()
 
-  constructor(options: FilesOptions, schema: Schema, rows: FileRows, openStore: () => Promise<FileStore>) {
+  constructor(
+    options: FilesOptions,
+    schema: Schema,
+    rows: FileRows,
+    openStore: () => Promise<FileStore>,
+    clock: Clock,
+  ) {
     this.description = options.description
     this.schema = schema
     this.#options = options
     this.#rows = rows
     this.#openStore = openStore
+    this.#lookout = new Lookout(clock, options.pollIntervalMs, options.s3 !== undefined)
   }
 
   async initial(): Promise<Position> {
@@ -50,7 +61,11 @@ export class FilesSource implements Source {
   }
 
   read(from: Position, signal: AbortSignal): Promise<Read> {
-    return this.#busy(() => this.#read(from, signal))
+    const ending = AbortSignal.any([signal, this.#closing.signal])
+    return this.#busy(async () => {
+      await this.#lookout.due(ending)
+      return await this.#read(from, ending)
+    })
   }
 
   reread(range: Range): Promise<Batch> {
@@ -77,6 +92,7 @@ export class FilesSource implements Source {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
     await this.#running.catch(() => undefined)
     const store = this.#store
     this.#store = undefined
@@ -88,6 +104,11 @@ export class FilesSource implements Source {
     const { maxFiles, maxBytes } = this.#options
     const { at } = this.#parse(from)
     this.#at = at
+    if (signal.aborted) return { drained: false }
+    if (await this.#isUnchanged(at)) {
+      this.#lookout.glanced()
+      return { drained: false }
+    }
     const taken: FileRef[] = []
     const records: (RecordBatch | undefined)[] = []
     let bytes = 0
@@ -105,13 +126,20 @@ export class FilesSource implements Source {
       bytes += pending.file.bytes
       last = pending
     }
-    if (last === undefined || records.every((each) => each === undefined))
-      return { drained: drained && !signal.aborted }
+    const hasFound = records.some((each) => each !== undefined)
+    this.#lookout.listed(hasFound)
+    if (last === undefined || !hasFound) return { drained: drained && !signal.aborted }
     const end: Progress = { at: last.after(), files: taken }
     this.#at = end.at
     this.#counts.files += taken.length
     this.#counts.bytes += bytes
     return { batch: batchOf({ start: from, end: positionOf(end) }, records), drained }
+  }
+
+  /** As far as a glance can tell; a list may still find something. */
+  async #isUnchanged(at: Place): Promise<boolean> {
+    if (at.kind !== 'ledger' || this.#available !== undefined || !this.#lookout.mayGlance) return false
+    return (await this.#entries(await this.#opened()).files(entryAfter(at.entry))) === undefined
   }
 
   async #pending(at: Place): Promise<AsyncIterable<Pending>> {

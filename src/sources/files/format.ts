@@ -22,7 +22,7 @@ export function filesFormat(kind: FileKind): SourceFormat {
       const options = parseFilesOptions(kind, context.options)
       const schema = columnsOf(options, context.columns)
       const rows = new FileRows(options.description, kind, options.csv, schema)
-      return new FilesSource(options, schema, rows, () => openStore(options, context))
+      return new FilesSource(options, schema, rows, () => openStore(options, context), context.clock)
     },
   } satisfies SourceFormat)
 }

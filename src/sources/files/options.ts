@@ -25,6 +25,11 @@ const COMMON = {
     default: '64MiB',
     min: 1,
   },
+  pollInterval: {
+    kind: 'duration',
+    doc: 'from a look that found nothing to the next; 100ms in a directory and 1s in a bucket, where every look is a request',
+    min: 1,
+  },
   latestFirst: {
     kind: 'text',
     doc: 'files are read in the order of their times; here for jobs that say so',
@@ -55,6 +60,9 @@ export const FILES_OPTIONS = {
   csv: { ...COMMON, ...CSV },
 } as const
 
+const POLL_DIRECTORY_MS = 100
+const POLL_BUCKET_MS = 1000
+
 export interface FilesOptions {
   readonly kind: FileKind
   /** For messages: `parquet[/data/clicks]`. */
@@ -64,6 +72,7 @@ export interface FilesOptions {
   readonly s3: S3Settings | undefined
   readonly maxFiles: number
   readonly maxBytes: number
+  readonly pollIntervalMs: number
   readonly csv: CsvLayout
 }
 
@@ -89,6 +98,7 @@ export function parseFilesOptions(kind: FileKind, given: GivenOptions): FilesOpt
     s3,
     maxFiles: options.maxFilesPerTrigger,
     maxBytes: options.maxBytesPerTrigger,
+    pollIntervalMs: options.pollInterval ?? (s3 ? POLL_BUCKET_MS : POLL_DIRECTORY_MS),
     csv: csvLayout(owner, kind === 'csv' ? parseOptions(owner, FILES_OPTIONS.csv, own) : undefined),
   })
 }
@@ -111,7 +121,7 @@ function csvLayout(
   const settings = [
     `header = ${header}`,
     `delim = ${literal(delimiter)}`,
-    `nullstr = ${literal(nullValue)}`,
+    `nullstr = ${literal(nullValue)}, allow_quoted_nulls = false`,
     `quote = '"', escape = '"', comment = '', all_varchar = true, strict_mode = true, max_line_size = ${CSV_LINE_BYTES}`,
   ]
   return { header, settings }
