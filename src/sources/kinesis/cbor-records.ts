@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { StoredRecord } from './kinesis-port.ts'
 import { LentBody } from './lent-body.ts'
+import { findPlainRecords } from './plain-records.ts'
 import { type ByteColumn, RowBlock } from './row-block.ts'
 import { StoredRecords } from './stored-records.ts'
 
@@ -62,6 +63,8 @@ export function findRecords(
   length: number,
   at: number,
 ): { readonly records: StoredRecords; readonly end: number } | undefined {
+  const found = findPlainRecords(body, length, at)
+  if (found) return found
   const walk = new Walk(body, length, at)
   if (!walk.list()) return undefined
   const records = walk.isPlain ? gathered(body, length, walk) : spelledOut(body, walk)
@@ -258,6 +261,7 @@ function gathered(body: Buffer, length: number, walk: Walk): StoredRecords {
         : undefined,
     sequenceNumbers,
     arrivedMs: arrivedMs.slice(0, count),
+    arrivedMicros: undefined,
     subSequenceNumbers: undefined,
     body: buffer === body ? new LentBody(buffer, count) : undefined,
   })

@@ -175,10 +175,7 @@ function replyOf(head: string): HttpReply | undefined {
     length <= LARGEST_BODY_BYTES &&
     headers['transfer-encoding'] === undefined &&
     headers['content-encoding'] === undefined
-  // Room for keys and sequence numbers, which are moved behind the body and are rarely half of it.
-  return isPlain
-    ? { statusCode, headers, body: bodyBuffer(length + (length >> 1)).subarray(0, length) }
-    : undefined
+  return isPlain ? { statusCode, headers, body: bodyBuffer(length).subarray(0, length) } : undefined
 }
 
 function timeout(message: string): Error {

@@ -1,22 +1,29 @@
+import { walkedBuffer } from './walked-memory.ts'
+
 /** Smaller ones are made new: the pool is for what weighs on the garbage collector. */
 const SMALLEST_BYTES = 64 * 1024
 const STEP_BYTES = 256 * 1024
 /** A buffer is lent for no less than this share of its size. */
 const LEAST_SHARE = 1 / 4
 /** What waits to be lent; more is left to the garbage collector. */
-const MOST_FREE_BYTES = 128 * 1024 * 1024
+const MOST_FREE_BYTES = 384 * 1024 * 1024
 
 const free: Buffer[] = []
 let freeBytes = 0
 
 /**
- * A buffer of at least so many bytes for the body of an answer, whatever they hold; one that was lent before if there
- * is one. V8 goes through the whole heap for every few megabytes of buffers that are made, so they are made once.
+ * A buffer for the body of an answer, and behind its `bytes` as many for the columns that it is laid out in, whatever
+ * they hold; one that was lent before if there is one. V8 goes through the whole heap for every few megabytes of buffers
+ * that are made, so they are made once. What nobody writes to takes no memory.
  */
 export function bodyBuffer(bytes: number): Buffer {
-  if (bytes < SMALLEST_BYTES) return Buffer.allocUnsafeSlow(bytes)
-  const index = free.findIndex(({ length }) => length >= bytes && length * LEAST_SHARE <= bytes)
-  if (index < 0) return Buffer.allocUnsafeSlow(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES)
+  const needed = 2 * bytes
+  if (needed < SMALLEST_BYTES) return Buffer.allocUnsafeSlow(needed)
+  const index = free.findIndex(({ length }) => length >= needed && length * LEAST_SHARE <= needed)
+  if (index < 0) {
+    const size = Math.ceil(needed / STEP_BYTES) * STEP_BYTES
+    return walkedBuffer(size) ?? Buffer.allocUnsafeSlow(size)
+  }
   const [buffer] = free.splice(index, 1) as [Buffer]
   freeBytes -= buffer.length
   return buffer

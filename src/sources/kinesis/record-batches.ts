@@ -76,10 +76,12 @@ function grouped(parts: readonly ShardRows[]): ShardRows[][] {
   return groups
 }
 
+const ARRIVAL = new TimestampMicrosecond()
+
 function encode(streamName: string, parts: readonly ShardRows[]): RecordBatch {
   const { columns, from, to } = RowBlock.join(parts.map(({ rows }) => rows))
   const length = to - from
-  const { keyless, arrivedMs, subSequenceNumbers } = columns
+  const { keyless, arrivedMs, arrivedMicros, subSequenceNumbers } = columns
   const range = ({ bytes, offsets }: ByteColumn): ByteColumn => ({
     bytes,
     offsets: offsets.subarray(from, to + 1),
@@ -93,7 +95,9 @@ function encode(streamName: string, parts: readonly ShardRows[]): RecordBatch {
       nullsWhere(length, keyless && ((i) => keyless[from + i] === 1)),
     ),
     byteData(new Utf8(), range(columns.sequenceNumbers)),
-    wholeData(new TimestampMicrosecond(), length, (i) => Math.round(arrivedMs[from + i]!) * 1000),
+    arrivedMicros
+      ? makeData({ type: ARRIVAL, length, nullCount: 0, data: arrivedMicros.subarray(from, to) } as never)
+      : wholeData(ARRIVAL, length, (i) => Math.round(arrivedMs[from + i]!) * 1000),
     byteData(new Utf8(), shardIds(parts)),
     subSequenceNumbers
       ? wholeData(new Int64(), length, (i) => subNumber(subSequenceNumbers[from + i]!))

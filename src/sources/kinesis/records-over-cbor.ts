@@ -20,8 +20,6 @@ interface HttpAnswer extends HttpMessage {
 const CBOR = 'application/x-amz-cbor-1.1'
 const JSON_TYPE = 'application/x-amz-json'
 const GET_RECORDS = 'Kinesis_20131202.GetRecords'
-/** A key and a sequence number, as they mostly are. */
-const ROOM_A_RECORD = 80
 const LARGEST_ANSWER_BYTES = 12 * 1024 * 1024
 
 const answers = new WeakMap<object, RawAnswer>()
@@ -88,8 +86,7 @@ export function askForCbor({ middlewareStack }: KinesisClient): void {
       if ((args.request as HttpMessage).headers['content-type'] !== CBOR) return result
       if (type.startsWith(CBOR)) {
         speaksCbor = true
-        const { Limit: limit = 0 } = args.input as { readonly Limit?: number }
-        const raw = await collect(response, limit * ROOM_A_RECORD)
+        const raw = await collect(response)
         if (statusCode < 300) bodies.set(response, raw)
         response.body = Buffer.from(statusCode < 300 ? '{}' : errorAsJson(raw))
       } else if (isRefusal(speaksCbor, statusCode, type)) refusals.add(context)
@@ -108,15 +105,15 @@ function isRefusal(speaksCbor: boolean | undefined, statusCode: number, type: st
 }
 
 /** The whole body in one buffer of its own, with room behind it. @throws what the connection fails with */
-async function collect({ headers, body }: HttpAnswer, room: number): Promise<RawAnswer> {
+async function collect({ headers, body }: HttpAnswer): Promise<RawAnswer> {
   // From a connection of ours, which has put it into such a buffer.
   if (body instanceof Uint8Array) return { bytes: Buffer.from(body.buffer), length: body.length }
   const announced = Number(headers['content-length'] ?? 64 * 1024)
-  let bytes = bodyBuffer(Math.min(announced || 0, LARGEST_ANSWER_BYTES) + room)
+  let bytes = bodyBuffer(Math.min(announced || 0, LARGEST_ANSWER_BYTES))
   let length = 0
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     if (length + chunk.length > bytes.length) {
-      const bigger = bodyBuffer(2 * (length + chunk.length))
+      const bigger = bodyBuffer(length + chunk.length)
       bigger.set(bytes.subarray(0, length))
       bytes = bigger
     }

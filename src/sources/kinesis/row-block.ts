@@ -18,6 +18,8 @@ export interface RowColumns {
   readonly sequenceNumbers: ByteColumn
   /** NaN where unknown. */
   readonly arrivedMs: Float64Array
+  /** The same in microseconds, where somebody has made them and all are known. */
+  readonly arrivedMicros: BigInt64Array | undefined
   /** Index within the aggregate, -1 for a record that is none; absent when none is. */
   readonly subSequenceNumbers: Int32Array | undefined
   /** Of the data and the keys, where they lie in the body of an answer. */
@@ -142,6 +144,7 @@ function joined(blocks: readonly RowBlock[]): RowColumns {
     keyless,
     sequenceNumbers: column(({ sequenceNumbers }) => sequenceNumbers),
     arrivedMs,
+    arrivedMicros: undefined,
     subSequenceNumbers,
     body: undefined,
   }
@@ -177,6 +180,7 @@ function columnsOf(rows: readonly Row[]): RowColumns {
     keyless: keyless ? Uint8Array.from(rows, (row) => Number(row.partitionKey === undefined)) : undefined,
     sequenceNumbers: columnOf(rows.map((row) => Buffer.from(row.sequenceNumber))),
     arrivedMs: Float64Array.from(rows, (row) => row.arrivedMs ?? Number.NaN),
+    arrivedMicros: undefined,
     subSequenceNumbers: aggregated ? Int32Array.from(rows, (row) => row.subSequenceNumber ?? -1) : undefined,
     body: undefined,
   }
