@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.ts'
 import type { OutputMode } from '../output-mode.ts'
+import { asOfMatch } from './as-of.ts'
 import { eventTimeOf, eventTimes } from './event-time.ts'
 import { checkGroupsMode, checkGroupsShape } from './map-groups.ts'
 import { isOverResults, keepsItsGroups, resultsBelow } from './over-results.ts'
@@ -14,7 +15,7 @@ import {
   type StreamJoin,
 } from './plan.ts'
 import { isSession } from './rules/event-time-windows.ts'
-import { timeBounds } from './time-bounds.ts'
+import { isAsOf, timeBounds } from './time-bounds.ts'
 import { walk } from './walk.ts'
 
 /**
@@ -90,7 +91,7 @@ export const REFUSALS = {
       'watermarks on both sides and a condition on both times, such as a.at BETWEEN b.at AND b.at + INTERVAL 1 HOUR',
   },
   'outer-join-mode': {
-    what: 'an outer or anti join of streams in update or complete mode',
+    what: 'an outer, anti or as-of join of streams in update or complete mode',
     why: 'its rows come when the watermark passes them, once',
     instead: 'outputMode append',
   },
@@ -99,11 +100,16 @@ export const REFUSALS = {
     why: 'every row would have to be kept for every row still to come',
     instead: 'a condition that ties the two together',
   },
-  'join-kind': {
-    what: 'an ASOF or POSITIONAL join whose right side is a stream, or a full one with USING or NATURAL',
-    why: 'which partner a row has would change with rows still to come, or its columns could not be told apart',
+  'as-of-join': {
+    what: 'an ASOF join with a stream on the right, other than an inner or left one for the latest row of it before the event time of a stream on the left',
+    why: 'only of the past does a watermark say that no nearer row can come any more',
     instead:
-      'JOIN … ON with bounds on both times, or an ASOF join with the stream on the left and a table on the right',
+      'watermarks on both sides and ASOF [LEFT] JOIN … ON left.time >= right.time AND left.key = right.key, other conditions in a subquery',
+  },
+  'join-kind': {
+    what: 'a POSITIONAL join of a stream, or a full join of streams with USING or NATURAL',
+    why: 'which partner a row has would change with rows still to come, or its columns could not be told apart',
+    instead: 'JOIN … ON with bounds on both times',
   },
   'join-star': {
     what: '* REPLACE, * RENAME or COLUMNS(…) over a join of streams that have columns of the same name',
@@ -208,7 +214,10 @@ function checkSession(aggregate: Aggregate, mode: OutputMode): void {
 /** Rows without a partner must be known to have none, and each is handed on once. */
 function checkJoin(join: StreamJoin, mode: OutputMode): void {
   if (join.type === 'INNER' || join.type === 'SEMI') return
+  if (isAsOf(join) && !asOfMatch(join, eventTimes(join.left), eventTimes(join.right)))
+    throw refused('as-of-join')
   if (mode !== 'append') throw refused('outer-join-mode')
+  if (isAsOf(join)) return
   const bounds = timeBounds(join, eventTimes(join.left), eventTimes(join.right))
   const keepsLeft = join.type !== 'RIGHT'
   const keepsRight = join.type === 'RIGHT' || join.type === 'FULL'

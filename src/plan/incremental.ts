@@ -6,6 +6,7 @@ import type { Analysis } from './analysis.ts'
 import { baseTable, selectQuery, subqueryRef } from './ast.ts'
 import { analysisQuery } from './describe-plan.ts'
 import { aggregateOperators } from './operators/aggregate.ts'
+import { asOfOperators } from './operators/as-of-join.ts'
 import { computedAnew } from './operators/computed-anew.ts'
 import { dedupOperator } from './operators/dedup.ts'
 import { mapGroupsOperator } from './operators/map-groups.ts'
@@ -24,6 +25,7 @@ import {
   watermarksOf,
 } from './plan.ts'
 import { type Snapshot, snapshots } from './snapshots.ts'
+import { isAsOf } from './time-bounds.ts'
 import { toQuery } from './to-query.ts'
 import { usedColumns } from './used-columns.ts'
 
@@ -163,7 +165,7 @@ async function operatorsOf(node: Stateful, context: OperatorContext): Promise<re
     case 'top-n':
       return [await topNOperator(node, context)]
     case 'stream-join':
-      return joinOperators(node, context)
+      return isAsOf(node) ? asOfOperators(node, context) : joinOperators(node, context)
     case 'map-groups':
       return [await mapGroupsOperator(node, context)]
   }
@@ -181,8 +183,8 @@ function namesOf(plan: Plan): ReadonlyMap<Watermark | Stateful, string> {
 /** Whether rows wait inside for the watermark. */
 function holdsBack(node: Stateful, mode: OutputMode): boolean {
   if (node.kind === 'map-groups') return node.mapping.timeout === 'eventTime'
-  const isOuter = node.kind === 'stream-join' && node.type !== 'INNER' && node.type !== 'SEMI'
-  return mode === 'append' && (node.kind === 'aggregate' || isOuter)
+  const waits = node.kind === 'stream-join' && node.type !== 'INNER' && node.type !== 'SEMI'
+  return mode === 'append' && (node.kind === 'aggregate' || waits)
 }
 
 /** Only what is computed anew from it may read groups that will change again; other operators want final rows. */

@@ -90,7 +90,8 @@ export interface StreamJoin {
   readonly kind: 'stream-join'
   readonly left: Plan
   readonly right: Plan
-  readonly type: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'SEMI' | 'ANTI'
+  /** `ASOF`: of the right rows that fit, the one with the latest time. */
+  readonly type: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'SEMI' | 'ANTI' | 'ASOF' | 'ASOF LEFT'
   readonly condition: Expression
   readonly columns: { readonly left: readonly JoinColumn[]; readonly right: readonly JoinColumn[] }
 }

@@ -15,7 +15,7 @@ const KEEPS_OF_STREAM = ['INNER', 'LEFT', 'SEMI', 'ANTI']
 export function refuseUnlessRowWise(ref: JoinRef, left: Plan, right: Plan): void {
   if (!isStreaming(left) && !isStreaming(right)) return
   if (ref.ref_type === 'POSITIONAL') throw refused('join-kind')
-  if (ref.ref_type === 'ASOF' && !isStreaming(left)) throw refused('join-kind')
+  if (ref.ref_type === 'ASOF' && !isStreaming(left)) throw refused('as-of-join')
   const isRowWise = isStreaming(left)
     ? KEEPS_OF_STREAM.includes(ref.join_type)
     : ['INNER', 'RIGHT'].includes(ref.join_type)

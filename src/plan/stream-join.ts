@@ -36,7 +36,14 @@ export interface Side {
 }
 
 const TYPES = ['INNER', 'LEFT', 'RIGHT', 'FULL', 'SEMI', 'ANTI'] as const
-export type JoinType = (typeof TYPES)[number]
+
+function typeOf({ join_type, ref_type }: JoinRef): StreamJoin['type'] {
+  const type = TYPES.find((each) => each === join_type)
+  if (type && ['REGULAR', 'CROSS', 'NATURAL'].includes(ref_type)) return type
+  if (ref_type === 'ASOF' && type === 'INNER') return 'ASOF'
+  if (ref_type === 'ASOF' && type === 'LEFT') return 'ASOF LEFT'
+  throw refused(ref_type === 'ASOF' ? 'as-of-join' : 'join-kind')
+}
 
 /**
  * The join of two streams. Its columns are called `relation.column`, and `bind` makes the rest of the SELECT say so.
@@ -44,8 +51,7 @@ export type JoinType = (typeof TYPES)[number]
  * @param where conjuncts of WHERE; an inner join takes those that its sides can answer. Answers the others.
  */
 export function streamJoin(left: Side, right: Side, ref: JoinRef, where: readonly Expression[]) {
-  const type = TYPES.find((each) => each === ref.join_type)
-  if (!type || !['REGULAR', 'CROSS', 'NATURAL'].includes(ref.ref_type)) throw refused('join-kind')
+  const type = typeOf(ref)
   const { conditions, relations } = sideOfJoin(left, right, ref)
   const taken = type === 'INNER' ? where.filter((each) => isAbout(each, left, right)) : []
   const all = [...conditions, ...taken.map((each) => toSides(each, left, right))]
@@ -84,9 +90,12 @@ export function sideOfJoin(left: Side, right: Side, ref: JoinRef) {
   const rightRelations = hides === right ? hidden : right.relations
   const relations = [...(hides === left ? hidden : left.relations), ...(isOneSided ? [] : rightRelations)]
   const sources = (side: string, of: Side) => columnsOf(of.relations).map((each) => ({ ...each, side }))
+  // As in DuckDB, the last column behind USING of an as-of join is the time.
+  const comparisonOf = (index: number) =>
+    ref.ref_type === 'ASOF' && index === using.length - 1 ? 'COMPARE_GREATERTHANOREQUALTO' : 'COMPARE_EQUAL'
   return {
     conditions: [
-      ...using.map((name) => equal(column(name), left.relations, right.relations)),
+      ...using.map((name, i) => compared(comparisonOf(i), column(name), left.relations, right.relations)),
       ...conjuncts(ref.condition).map((each) => toSides(each, left, right)),
     ],
     relations: relations.map(asResult),
@@ -207,9 +216,18 @@ export function toSide(
 }
 
 function toSides(condition: Expression, left: Side, right: Side): Expression {
+  // `n.id` is column id of the relation n, where there is one, before it is field id of a column n of the other side.
+  const isOfRight = (node: Expression) =>
+    isColumnRef(node) && !isQualified(node, left.relations) && isQualified(node, right.relations)
   const toEither = (node: Expression) =>
-    toSide(node, LEFT, left.relations) ?? toSide(node, RIGHT, right.relations)
+    (isOfRight(node) ? undefined : toSide(node, LEFT, left.relations)) ?? toSide(node, RIGHT, right.relations)
   return rewriteNames(condition, toEither, toEither)
+}
+
+function isQualified({ column_names: [first, second] }: ColumnRef, relations: readonly Relation[]): boolean {
+  if (second === undefined) return false
+  const relation = relations.find(({ alias }) => isSameName(alias, first as string))
+  return relation?.columns.some(({ name }) => isSameName(name, second)) ?? false
 }
 
 /** Whether a condition is about columns of these sides alone. */
@@ -229,10 +247,15 @@ function commonNames(left: Side, right: Side): string[] {
   return names(left).filter((name) => others.includes(name.toLowerCase()))
 }
 
-function equal(name: ColumnRef, left: readonly Relation[], right: readonly Relation[]): Expression {
+function compared(
+  type: string,
+  name: ColumnRef,
+  left: readonly Relation[],
+  right: readonly Relation[],
+): Expression {
   const [l, r] = [find(name, left), find(name, right)]
   const sides = { left: column(LEFT, l?.source ?? ''), right: column(RIGHT, r?.source ?? '') }
-  return { class: 'COMPARISON', type: 'COMPARE_EQUAL', alias: '', ...sides }
+  return { class: 'COMPARISON', type, alias: '', ...sides }
 }
 
 export function and(children: readonly Expression[]): Expression | null {

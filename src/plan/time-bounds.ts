@@ -1,6 +1,7 @@
 import { type ColumnRef, type Expression, isColumnRef, isFunction } from './ast.ts'
 import type { EventTime, EventTimes } from './event-time.ts'
 import type { StreamJoin } from './plan.ts'
+import { TUMBLE } from './rules/event-time-windows.ts'
 
 /** The sides of a join as its condition names them: `l.x`, `r.y`. */
 export const LEFT = 'l'
@@ -25,46 +26,70 @@ interface Shifted {
   readonly shiftMs: number
 }
 
-/** What the condition of a join says about the event times of its sides. */
+/** By which event times rows of a join are forgotten: those that the condition bounds on both sides, if there are such. */
 export function timeBounds(join: StreamJoin, left: EventTimes, right: EventTimes): TimeBounds | undefined {
+  const found = allBounds(join, left, right)
+  return found.find(({ leastMs, mostMs }) => leastMs !== undefined && mostMs !== undefined) ?? found[0]
+}
+
+/**
+ * What the condition of a join says about the event times of its sides, a pair of columns each: that two windows are the
+ * same says nothing about how far apart the moments in them are.
+ */
+function allBounds(join: StreamJoin, left: EventTimes, right: EventTimes): TimeBounds[] {
   const times = { [LEFT]: left, [RIGHT]: right }
-  const facts = conjuncts(join.condition)
+  const conditions = conjuncts(join.condition)
+  const all = (isAsOf(join) ? conditions.filter((each) => !isEquality(each)) : conditions)
     .flatMap(comparisons)
-    .flatMap(({ less, more }) => {
-      const [a, b] = [shifted(less, times), shifted(more, times)]
-      return a && b && a.side !== b.side && a.time.kind === b.time.kind ? [{ a, b }] : []
+    .flatMap((fact) => boundsOf(fact, times))
+  const byColumns = new Map<string, TimeBounds>()
+  for (const each of all) {
+    const columns = `${each.left.column}\0${each.right.column}`.toLowerCase()
+    const known = byColumns.get(columns)
+    byColumns.set(columns, {
+      ...each,
+      leastMs: larger(known?.leastMs, each.leastMs),
+      mostMs: smaller(known?.mostMs, each.mostMs),
     })
-  let bounds: TimeBounds | undefined
-  for (const { a, b } of facts) {
-    // a + s <= b + t. With a on the right, left - right >= s - t; with a on the left, left - right <= t - s.
-    const [onLeft, onRight] = a.side === LEFT ? [a, b] : [b, a]
-    const least = a.side === RIGHT ? a.shiftMs - b.shiftMs : undefined
-    const most = a.side === LEFT ? b.shiftMs - a.shiftMs : undefined
-    bounds = {
-      left: onLeft,
-      right: onRight,
-      leastMs: larger(bounds?.leastMs, least),
-      mostMs: smaller(bounds?.mostMs, most),
-    }
   }
-  return bounds
+  return [...byColumns.values()]
+}
+
+export function isAsOf(join: StreamJoin): boolean {
+  return join.type === 'ASOF' || join.type === 'ASOF LEFT'
+}
+
+export function isEquality(condition: Expression): boolean {
+  return condition.type === 'COMPARE_EQUAL'
+}
+
+/** `a + s <= b + t` as a bound on `left - right`. */
+function boundsOf({ less, more, isEqual, slackMs = 0 }: Comparison, times: TimesOfSides): TimeBounds[] {
+  const [a, b] = [shifted(less, times), shifted(more, times)]
+  if (!a || !b || a.side === b.side || a.time.kind !== b.time.kind) return []
+  // Windows compare by their starts: of two lengths, the one that starts later may end earlier.
+  if (a.time.kind === 'window' && !isEqual && (!a.time.sizeMs || a.time.sizeMs !== b.time.sizeMs)) return []
+  return a.side === RIGHT
+    ? [{ left: b, right: a, leastMs: a.shiftMs - b.shiftMs - slackMs, mostMs: undefined }]
+    : [{ left: a, right: b, leastMs: undefined, mostMs: b.shiftMs - a.shiftMs + slackMs }]
 }
 
 /** The event times of a join's result: a pair may come as late as the slower partner lets it. */
 export function joinTimes(join: StreamJoin, leftTimes: EventTimes, rightTimes: EventTimes): EventTimes {
   const found = new Map<string, EventTime>()
-  const bounds = timeBounds(join, leftTimes, rightTimes)
   const add = (columns: StreamJoin['columns']['left'], name: string, time: EventTime, lagMs: number) => {
     const output = columns.find(({ source }) => source.toLowerCase() === name.toLowerCase())?.output
-    if (output) found.set(output.toLowerCase(), { ...time, lagMs: Math.max(0, lagMs) })
+    const known = output === undefined ? undefined : found.get(output.toLowerCase())
+    if (output === undefined || (known && known.lagMs <= lagMs)) return
+    found.set(output.toLowerCase(), { ...time, lagMs: Math.max(0, lagMs) })
   }
-  if (bounds?.leastMs !== undefined) {
-    const { left, right, leastMs } = bounds
-    add(join.columns.left, left.column, left.time, Math.max(left.time.lagMs, right.time.lagMs - leastMs))
-  }
-  if (bounds?.mostMs !== undefined) {
-    const { left, right, mostMs } = bounds
-    add(join.columns.right, right.column, right.time, Math.max(right.time.lagMs, left.time.lagMs + mostMs))
+  for (const { left, right, leastMs, mostMs } of allBounds(join, leftTimes, rightTimes)) {
+    if (leastMs !== undefined) {
+      add(join.columns.left, left.column, left.time, Math.max(left.time.lagMs, right.time.lagMs - leastMs))
+    }
+    if (mostMs !== undefined) {
+      add(join.columns.right, right.column, right.time, Math.max(right.time.lagMs, left.time.lagMs + mostMs))
+    }
   }
   return found
 }
@@ -75,15 +100,28 @@ export function conjuncts(condition: Expression | null): Expression[] {
   return (condition['children'] as Expression[]).flatMap(conjuncts)
 }
 
+interface Comparison {
+  readonly less: Expression
+  readonly more: Expression
+  readonly isEqual?: true
+  /** By so much `less` may yet be greater. */
+  readonly slackMs?: number
+}
+
 /** A condition as facts `less <= more`; strict ones are weakened, which only keeps rows longer. */
-function comparisons(node: Expression): { less: Expression; more: Expression }[] {
+function comparisons(node: Expression): Comparison[] {
   const [left, right] = [node['left'] as Expression, node['right'] as Expression]
   switch (node.type) {
-    case 'COMPARE_EQUAL':
+    case 'COMPARE_EQUAL': {
+      const [a, b] = [bucket(left), bucket(right)]
+      const slackMs = Math.min(a?.lengthMs ?? 0, b?.lengthMs ?? 0)
+      const sides = a && b ? [a.moment, b.moment] : [left, right]
+      const [less, more] = sides as [Expression, Expression]
       return [
-        { less: left, more: right },
-        { less: right, more: left },
+        { less, more, isEqual: true, slackMs },
+        { less: more, more: less, isEqual: true, slackMs },
       ]
+    }
     case 'COMPARE_LESSTHAN':
     case 'COMPARE_LESSTHANOREQUALTO':
       return [{ less: left, more: right }]
@@ -99,6 +137,30 @@ function comparisons(node: Expression): { less: Expression; more: Expression }[]
     }
     default:
       return []
+  }
+}
+
+/** The longest that a unit of `date_trunc` is, days. */
+const UNIT_DAYS: Readonly<Record<string, number>> = { week: 7, month: 31, quarter: 92, year: 366 }
+
+/** A moment cut to the piece of time that it lies in: moments in the same piece are less than its length apart. */
+function bucket(node: Expression): { moment: Expression; lengthMs: number } | undefined {
+  if (!isFunction(node)) return undefined
+  const [first, second] = node.children
+  const piece = (moment: Expression | undefined, lengthMs: number | undefined) =>
+    moment && lengthMs !== undefined ? { moment, lengthMs } : undefined
+  switch (node.function_name.toLowerCase()) {
+    case TUMBLE:
+      return piece(first, intervalMs(second))
+    case 'time_bucket':
+      return piece(second, intervalMs(first))
+    case 'date_trunc':
+    case 'datetrunc': {
+      const unit = String((first?.['value'] as { value?: unknown } | undefined)?.value).toLowerCase()
+      return piece(second, scaled(UNIT_DAYS[unit] ?? 1, UNIT_DAYS[unit] === undefined ? unit : 'day'))
+    }
+    default:
+      return undefined
   }
 }
 

@@ -7,6 +7,7 @@ import type { Aggregate, Plan } from '../plan.ts'
 import { isSession } from '../rules/event-time-windows.ts'
 import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
 import { inTwoParts } from './in-two-parts.ts'
+import { countedOnce } from './late-rows.ts'
 import {
   handOn,
   isForgetting,
@@ -92,7 +93,7 @@ async function mergedOperator(
     .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
   const forgets = over !== undefined && isForgetting(mode)
   const dropLate = [
-    `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE ${isLate(over, mode)}`,
+    `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE (${isLate(over, mode)})${countedOnce(aggregate)}`,
     `DELETE FROM ${delta} WHERE ${isLate(over, mode)}`,
   ]
   return {

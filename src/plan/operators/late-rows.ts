@@ -2,7 +2,8 @@ import type { Schema } from '../../batch.ts'
 import { quoted } from '../../duckdb.ts'
 import { type Expression, named, selectQuery, star, subqueryRef } from '../ast.ts'
 import { analysisQuery } from '../describe-plan.ts'
-import type { Plan } from '../plan.ts'
+import { GROUPING_SET } from '../grouping-sets.ts'
+import type { Aggregate, Plan } from '../plan.ts'
 import { LATE_BEFORE, type OperatorContext } from './operator.ts'
 
 /** What an operator dropped of a batch because it came behind the watermark. */
@@ -27,6 +28,7 @@ const COLUMNS: Schema = [
  * somebody asks for them: what an operator itself keeps of a row may be less than the row.
  *
  * @param isLate whether a row is late, by the SQL for the value of `time`
+ * @param added columns of the input that are no part of the row
  */
 export async function lateRows(
   count: string,
@@ -34,14 +36,27 @@ export async function lateRows(
   time: Expression,
   isLate: (time: string) => string,
   { analysis, print }: OperatorContext,
+  added: readonly string[] = [],
 ): Promise<LateRows> {
   const timed: Plan = { kind: 'project', child: input, items: [star, named(time, TIME)] }
   const query = selectQuery({ from_table: subqueryRef(await analysisQuery(input, analysis), '') })
-  const late = `FROM (${await print(timed)}) WHERE ${isLate(quoted(TIME))}`
+  const all = await analysis.describe(query)
+  const schema = all.filter((column) => column.name !== GROUPING_SET && !added.includes(column.name))
+  const columns = schema.map((column) => quoted(column.name)).join(', ')
+  const once = schema.length < all.length - added.length ? ` AND ${ONCE}` : ''
+  const late = `FROM (${await print(timed)}) WHERE (${isLate(quoted(TIME))})${once}`
   return {
     count,
     rows: (batchId) =>
-      `SELECT * EXCLUDE (${quoted(TIME)}), ${LATE_BEFORE} AS _watermark, ${batchId}::BIGINT AS _batch_id ${late}`,
-    schema: [...(await analysis.describe(query)), ...COLUMNS],
+      `SELECT ${columns}, ${LATE_BEFORE} AS _watermark, ${batchId}::BIGINT AS _batch_id ${late}`,
+    schema: [...schema, ...COLUMNS],
   }
+}
+
+/** Of the copies that several grouping sets make of a row. */
+const ONCE = `${quoted(GROUPING_SET)} = 0`
+
+/** ` AND …`, so that a row which stands in several grouping sets is late once. */
+export function countedOnce({ keys }: Aggregate): string {
+  return keys.some(({ name }) => name === GROUPING_SET) ? ` AND ${ONCE}` : ''
 }

@@ -127,7 +127,14 @@ export async function mapGroupsOperator(groups: MapGroups, context: OperatorCont
     evict: [`DELETE FROM ${state} WHERE removed`],
     late:
       eventTime &&
-      (await lateRows(`SELECT n FROM ${late}`, groups.child, column(eventTime[0]), isLate, context)),
+      (await lateRows(
+        `SELECT n FROM ${late}`,
+        groups.child,
+        column(eventTime[0]),
+        isLate,
+        context,
+        keyNames,
+      )),
     due: mapping.timeout === 'processingTime' ? `SELECT min(timeout) FROM ${state}` : undefined,
     changed: `FROM ${changes}`,
     snapshot: `FROM ${state}`,

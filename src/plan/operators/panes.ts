@@ -8,6 +8,7 @@ import type { MergeableCall, StateColumn } from '../mergeable.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { HOP, isHop, TUMBLE } from '../rules/event-time-windows.ts'
 import { closingAt, isLate, lateForGroups } from './closing.ts'
+import { countedOnce } from './late-rows.ts'
 import {
   handOn,
   isForgetting,
@@ -139,7 +140,7 @@ export async function panesOperator(
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(forgets
         ? [
-            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)} * ${lateWindows}), 0)::BIGINT AS n FROM ${delta}`,
+            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)} * ${lateWindows}), 0)::BIGINT AS n FROM ${delta} WHERE true${countedOnce(aggregate)}`,
           ]
         : []),
       `DELETE FROM ${delta} WHERE ${forgets ? isLate(closed(lastEnd), mode) : `${pane} IS NULL`}`,

@@ -4,6 +4,7 @@ import { describePlan } from '../describe-plan.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { argumentsOf, callItems } from './arguments.ts'
 import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
+import { countedOnce } from './late-rows.ts'
 import {
   handOn,
   isForgetting,
@@ -59,7 +60,7 @@ export async function retained(aggregate: Aggregate, context: OperatorContext): 
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(over
         ? [
-            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLate(over, mode)}`,
+            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE (${isLate(over, mode)})${countedOnce(aggregate)}`,
             `DELETE FROM ${delta} WHERE ${isLate(over, mode)}`,
           ]
         : []),

@@ -1,11 +1,12 @@
 import { quoted } from '../../duckdb.ts'
 import { type Expression, named } from '../ast.ts'
 import { describePlan } from '../describe-plan.ts'
+import { eventTimeOf, eventTimes } from '../event-time.ts'
 import type { Aggregate, Plan } from '../plan.ts'
 import { isSession } from '../rules/event-time-windows.ts'
 import { argumentsOf, callItems } from './arguments.ts'
-import { isLate } from './closing.ts'
-import { lateRows } from './late-rows.ts'
+import { closingAt, isLate } from './closing.ts'
+import { countedOnce, lateRows } from './late-rows.ts'
 import { loadAll, type Operator, type OperatorContext, storable, WATERMARK } from './operator.ts'
 
 /** Event time of a kept row. */
@@ -45,10 +46,12 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
     key === session ? `${window} AS ${quoted(key.name)}` : quoted(key.name),
   )
   const results = [...keyItems, ...(await callItems(calls, analysis.sql))].join(', ')
-  const closed = mode === 'append' ? ` HAVING max(${t}) + ${gap} <= ${WATERMARK}` : ''
+  const lagMs = eventTimeOf(session.expression, eventTimes(aggregate.child))?.lagMs ?? 0
+  const end = (last: string) => closingAt(`${last} + ${gap}`, lagMs)
+  const closed = mode === 'append' ? ` HAVING ${end(`max(${t})`)} <= ${WATERMARK}` : ''
   const sessions = `SELECT ${results} FROM (${numbered}) GROUP BY ${groups}`
-  const ended = `SELECT id FROM (SELECT id, max(${t}) OVER (PARTITION BY ${groups}) + ${gap} AS last FROM (${numbered})) WHERE last <= ${WATERMARK}`
-  const isLateRow = (moment: string) => isLate(`${moment} + ${gap}`, mode)
+  const ended = `SELECT id FROM (SELECT id, ${end(`max(${t}) OVER (PARTITION BY ${groups})`)} AS last FROM (${numbered})) WHERE last <= ${WATERMARK}`
+  const isLateRow = (moment: string) => isLate(end(moment), mode)
   return {
     name,
     keeps: `the rows of open sessions; ${mode === 'append' ? 'forgets a session when the watermark passes its end' : 'forgets nothing in complete mode'}`,
@@ -60,7 +63,7 @@ export async function sessionOperator(aggregate: Aggregate, context: OperatorCon
     ],
     run: [
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
-      `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE ${isLateRow(t)}`,
+      `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT count(*) AS n FROM ${delta} WHERE (${isLateRow(t)})${countedOnce(aggregate)}`,
       `DELETE FROM ${delta} WHERE ${isLateRow(t)}`,
       `INSERT INTO ${state} FROM ${delta}`,
       `CREATE OR REPLACE TEMP TABLE ${quoted(name)} AS ${sessions}${closed}`,
