@@ -14,7 +14,6 @@ import {
   isSetOperation,
   isSubquery,
   isSubqueryRef,
-  isWindowCall,
   type JoinRef,
   type Query,
   type SelectQuery,
@@ -42,12 +41,15 @@ import { withNames } from './item-names.ts'
 import { joinTree } from './join-tree.ts'
 import { keyColumn, mapGroups } from './map-groups.ts'
 import { mentions } from './names.ts'
+import { overGroups } from './over-groups.ts'
+import { hasResultsBelow } from './over-results.ts'
 import { isStreaming, nodesOf, type Plan, watermarksOf } from './plan.ts'
 import { refuseUnlessRowWise } from './row-join.ts'
 import { batchTime } from './rules/batch-time.ts'
 import { blobAsText } from './rules/blob-as-text.ts'
 import { eventTimeWindows, oneWindowEach } from './rules/event-time-windows.ts'
 import { fromJson } from './rules/from-json.ts'
+import { rankFilter } from './rules/rank-filter.ts'
 import { unqualify } from './rules/unqualify.ts'
 import { and, bind } from './stream-join.ts'
 import { replaceTables, tablesIn } from './tables.ts'
@@ -55,6 +57,7 @@ import { conjuncts } from './time-bounds.ts'
 import { toQuery } from './to-query.ts'
 import { topN } from './top-n.ts'
 import { walk } from './walk.ts'
+import { windowCallsIn } from './window-calls.ts'
 
 /** What a name after FROM stands for. */
 type Scope = ReadonlyMap<string, Plan>
@@ -176,8 +179,9 @@ class Builder {
   /** @throws STREAMING_UNSUPPORTED */
   async query(query: Query, outer: Scope): Promise<Plan> {
     if (!this.#readsStream(query, outer)) return this.#static(query, outer)
-    const scope = await this.#withCtes(query, outer)
-    if (isSelect(query)) return this.#select(query, scope)
+    const ranked = isSelect(query) ? rankFilter(query) : query
+    const scope = await this.#withCtes(ranked, outer)
+    if (isSelect(ranked)) return this.#select(ranked, scope)
     if (isSetOperation(query)) return this.#setOperation(query, scope)
     throw refused('recursive-cte')
   }
@@ -242,16 +246,24 @@ class Builder {
     }
     if (select.where_clause) plan = { kind: 'filter', child: plan, predicate: select.where_clause }
     if (isGrouped(select, this.#aggregates)) {
-      if (select.qualify) throw refused('window-function')
       const columns = await describePlan(plan, this.#analysis)
-      const grouped = await group(plan, select, columns, this.#aggregates, this.#analysis.sql)
-      return this.#arranged(distinctRows(grouped.plan, select), grouped.select)
+      ;({ plan, select } = await group(plan, select, columns, this.#aggregates, this.#analysis.sql))
+      ;({ plan, select } = overGroups(plan, select, await describePlan(plan, this.#analysis)))
+      plan = { kind: 'project', child: plan, items: select.select_list }
+      return this.#arranged(distinctRows(plan, select), select)
     }
     ;({ plan, select } = await expandHops(plan, select, this.#analysis.sql))
-    if (select.qualify) ({ plan, select } = topN(plan, select))
+    const isOverGroups =
+      windowCallsIn([select.select_list, select.qualify]).length > 0 && hasResultsBelow(plan)
+    if (isOverGroups) ({ plan, select } = overGroups(plan, select, await describePlan(plan, this.#analysis)))
+    else if (select.qualify) ({ plan, select } = topN(plan, select))
     else if (distinctOn(select))
       ({ plan, select } = firstOn(plan, select, await describePlan(plan, this.#analysis)))
-    refuseWindowCalls(select)
+    if (
+      !isOverGroups &&
+      windowCallsIn([select.select_list, select.where_clause, select.modifiers]).length > 0
+    )
+      throw refused('window-function')
     const isIdentity = select.select_list.length === 1 && isBareStar(select.select_list[0] as Expression)
     if (!isIdentity) plan = { kind: 'project', child: plan, items: select.select_list }
     return this.#arranged(distinctRows(plan, select), select)
@@ -329,14 +341,6 @@ const CALLBACKS = /^(?:flat_?)?map_?groups_?with_?state$|^transform_?with_?state
 function refuseCallbacks(query: Query): void {
   walk(query, (node) => {
     if (isFunction(node) && CALLBACKS.test(node.function_name)) throw refused('callback-in-sql')
-    return undefined
-  })
-}
-
-/** Window functions that no clause of ours has made an operator of. */
-function refuseWindowCalls(select: SelectQuery): void {
-  walk([select.select_list, select.where_clause, select.modifiers], (node) => {
-    if (isWindowCall(node)) throw refused('window-function')
     return undefined
   })
 }

@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.ts'
 import type { OutputMode } from '../output-mode.ts'
 import { asOfMatch } from './as-of.ts'
+import { closesTogether } from './closing-key.ts'
 import { eventTimeOf, eventTimes } from './event-time.ts'
 import { checkGroupsMode, checkGroupsShape } from './map-groups.ts'
 import { isOverResults, keepsItsGroups, resultsBelow } from './over-results.ts'
@@ -12,11 +13,13 @@ import {
   isStreaming,
   nodesOf,
   type Plan,
+  type Project,
   type StreamJoin,
 } from './plan.ts'
 import { isSession } from './rules/event-time-windows.ts'
 import { isAsOf, timeBounds } from './time-bounds.ts'
 import { walk } from './walk.ts'
+import { windowCallsIn } from './window-calls.ts'
 
 /**
  * Everything a streaming query may not do, in one list: what it is, why, and what to write instead.
@@ -52,12 +55,18 @@ export const REFUSALS = {
   'top-n-mode': {
     what: 'row_number() … <= n on a stream in append or complete mode',
     why: 'rows still to come may push a row out again',
-    instead: 'outputMode update',
+    instead: 'outputMode update, or in append mode over groups by a window with that window in PARTITION BY',
+  },
+  'tied-ranks': {
+    what: 'rank() or dense_rank() … <= n on a stream',
+    why: 'of rows with one rank any number may come and go, and who reads the result could not tell which of them a row replaces',
+    instead: 'row_number() with the columns that decide between equal rows behind ORDER BY',
   },
   'window-function': {
-    what: 'a window function (OVER) on a stream',
+    what: 'a window function (OVER) on a stream, or on groups that may still change',
     why: 'rows still to come would change answers already given',
-    instead: 'GROUP BY, or QUALIFY row_number() OVER (PARTITION BY … ORDER BY …) <= n in update mode',
+    instead:
+      'GROUP BY; row_number() OVER (PARTITION BY … ORDER BY …) <= n in update mode; over groups complete mode, or append mode with their window in PARTITION BY',
   },
   'sampling-aggregate': {
     what: 'reservoir_quantile on a stream',
@@ -195,6 +204,7 @@ export function checkOutputMode(plan: Plan, mode: OutputMode): void {
       throw refused('union-above-aggregate')
     if (node.kind === 'aggregate') checkSession(node, mode)
     if (node.kind === 'top-n' && mode !== 'update' && !isComputedAnew(node, mode)) throw refused('top-n-mode')
+    if (node.kind === 'project') checkWindowCalls(node, mode)
     if (node.kind === 'arrange' && mode !== 'complete') throw refused('order-without-complete')
     if (isStateful(node) && mode !== 'append' && childrenOf(node).some(changesRows))
       if (!isComputedAnew(node, mode)) throw refused('nested-aggregate')
@@ -225,9 +235,18 @@ function checkJoin(join: StreamJoin, mode: OutputMode): void {
   if (keepsRight && bounds?.mostMs === undefined) throw refused('outer-join-unbounded')
 }
 
+/** Over groups: all of them are there in complete mode, and in append mode those of a window that has closed. */
+function checkWindowCalls({ child, items }: Project, mode: OutputMode): void {
+  for (const { partitions } of windowCallsIn(items)) {
+    const isWhole = mode === 'complete' || (mode === 'append' && closesTogether(child, partitions))
+    if (!isWhole) throw refused('window-function')
+  }
+}
+
 /** Whether an operator over changing results may be computed from all of them, whenever they change. */
 function isComputedAnew(node: Plan, mode: OutputMode): boolean {
-  if (mode === 'append' || !isOverResults(node)) return false
+  if (!isOverResults(node)) return false
+  if (mode === 'append') return node.kind === 'top-n' && closesTogether(node.child, node.partition)
   if (mode === 'complete') return true
   return node.kind !== 'dedup' && resultsBelow(node)?.kind === 'aggregate' && keepsItsGroups(node)
 }

@@ -36,7 +36,7 @@ export function isGrouped(select: SelectQuery, aggregates: ReadonlySet<string>):
  * `SELECT page, sum(n) + 1 AS m FROM s GROUP BY page HAVING count(*) > 2` becomes
  * `Project page, "sum(n)" + 1 AS m <- Filter "count_star()" > 2 <- Aggregate page; sum(n), count_star() <- s`.
  *
- * Answers the plan, and the SELECT with its ORDER BY rewritten in the same way.
+ * Answers the plan below the projection, and the SELECT with its list, QUALIFY and ORDER BY rewritten in the same way.
  */
 export async function group(
   input: Plan,
@@ -54,7 +54,10 @@ export async function group(
     ? groupingSets(input, keyExpressions, written, (key) => groupKey(key, written, columns))
     : { child: input, select: written, keys: keyExpressions }
   if (expanded.length > keyExpressions.length) keyExpressions.push(column(GROUPING_SET))
-  const calls = distinctCalls([select.select_list, select.having, select.modifiers], aggregates)
+  const calls = distinctCalls(
+    [select.select_list, select.having, select.qualify, select.modifiers],
+    aggregates,
+  )
   if (hasLooseHop(expanded, calls)) {
     const hops = await expandHops(input, written, sql)
     return group(hops.plan, hops.select, columns, aggregates, sql)
@@ -84,13 +87,12 @@ export async function group(
   }
   const bound = <T>(root: T): T => rewriteNames(root, toResult, toGroup)
 
-  const { having, select_list, modifiers } = bound({ ...select, from_table: undefined })
+  const { having, select_list, qualify, modifiers } = bound({ ...select, from_table: undefined })
   let plan: Plan = { kind: 'aggregate', child, keys, calls: results }
-  if (mentions([having, select_list, modifiers], GROUPS))
+  if (mentions([having, select_list, qualify, modifiers], GROUPS))
     plan = { kind: 'alias', child: plan, name: GROUPS, columns: [] }
   if (having) plan = { kind: 'filter', child: plan, predicate: having }
-  plan = { kind: 'project', child: plan, items: select_list.map(withoutOwnName) }
-  return { plan, select: { ...select, modifiers } }
+  return { plan, select: { ...select, select_list: select_list.map(withoutOwnName), qualify, modifiers } }
 }
 
 /** What a subquery calls the groups that it stands among. */

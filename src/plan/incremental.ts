@@ -4,6 +4,7 @@ import type { OutputMode } from '../output-mode.ts'
 import { signatureOf } from '../user-functions.ts'
 import type { Analysis } from './analysis.ts'
 import { baseTable, selectQuery, subqueryRef } from './ast.ts'
+import { closesTogether } from './closing-key.ts'
 import { analysisQuery } from './describe-plan.ts'
 import { aggregateOperators } from './operators/aggregate.ts'
 import { asOfOperators } from './operators/as-of-join.ts'
@@ -156,7 +157,8 @@ export async function incremental(
 }
 
 async function operatorsOf(node: Stateful, context: OperatorContext): Promise<readonly Operator[]> {
-  if (context.mode !== 'append' && isOverResults(node)) return [await computedAnew(node, context)]
+  if (isOverResults(node) && (context.mode !== 'append' || isOfClosedGroups(node)))
+    return [await computedAnew(node, context)]
   switch (node.kind) {
     case 'aggregate':
       return aggregateOperators(node, context)
@@ -169,6 +171,11 @@ async function operatorsOf(node: Stateful, context: OperatorContext): Promise<re
     case 'map-groups':
       return [await mapGroupsOperator(node, context)]
   }
+}
+
+/** The first of groups that are handed on together: nothing has to be kept of them. */
+function isOfClosedGroups(node: Stateful): boolean {
+  return node.kind === 'top-n' && closesTogether(node.child, node.partition)
 }
 
 /** `aggregate_0`, `dedup_1`, `watermark_0`: names of tables and of folders in the checkpoint. */

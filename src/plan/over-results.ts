@@ -13,6 +13,11 @@ export function isOverResults(node: Plan): node is OverResults {
   return ['aggregate', 'top-n', 'dedup'].includes(node.kind) && resultsBelow(node) !== undefined
 }
 
+/** Whether the rows of a plan are results of an aggregation, with nothing done to them but filters and projections. */
+export function hasResultsBelow(plan: Plan): boolean {
+  return plan.kind === 'aggregate' || resultsBelow({ kind: 'project', child: plan, items: [] }) !== undefined
+}
+
 /** The operator whose results a node is over. */
 export function resultsBelow(node: Plan): Aggregate | OverResults | undefined {
   const child = 'child' in node ? node.child : undefined

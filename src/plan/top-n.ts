@@ -21,12 +21,12 @@ const RANK = 'rank of the row'
  * @throws STREAMING_UNSUPPORTED for any other QUALIFY
  */
 export function topN(child: Plan, select: SelectQuery): { plan: Plan; select: SelectQuery } {
-  const { left, limit } = comparison(select.qualify as Expression)
-  const item = select.select_list.find(
-    (each) => isWindowCall(each) && (sameExpression(each, left) || isNamed(left, each.alias)),
-  )
-  const ranking = isWindowCall(left) ? left : item
-  if (!ranking || !isRowNumber(ranking)) throw refused('window-function')
+  const compared = limitOf(select.qualify as Expression)
+  const ranking = compared && rankingOf(select, compared.left)
+  if (ranking && isWindowCall(ranking) && TIED.test(ranking.type)) throw refused('tied-ranks')
+  if (!compared || !isRowNumber(ranking)) throw refused('window-function')
+  const { left, limit } = compared
+  const item = itemOf(select, left)
   const rank = item?.alias ?? RANK
   const plan: Plan = {
     kind: 'top-n',
@@ -46,20 +46,40 @@ export function topN(child: Plan, select: SelectQuery): { plan: Plan; select: Se
   return { plan, select: { ...select, select_list: items, qualify: null } }
 }
 
-function comparison(qualify: Expression): { left: Expression; limit: number } {
+/** Whether QUALIFY asks for the first rows by `row_number()`. */
+export function isRanked(select: SelectQuery): boolean {
+  const limit = limitOf(select.qualify as Expression)
+  return limit !== undefined && isRowNumber(rankingOf(select, limit.left))
+}
+
+function rankingOf(select: SelectQuery, left: Expression): Expression | undefined {
+  return isWindowCall(left) ? left : itemOf(select, left)
+}
+
+function itemOf(select: SelectQuery, left: Expression): Expression | undefined {
+  return select.select_list.find(
+    (each) => isWindowCall(each) && (sameExpression(each, left) || isNamed(left, each.alias)),
+  )
+}
+
+/** `left <= limit`, also as `<`, or `= 1`. */
+function limitOf(qualify: Expression): { left: Expression; limit: number } | undefined {
   const limit = (qualify['right'] as { value?: { value?: unknown } } | undefined)?.value?.value
-  if (qualify.class !== 'COMPARISON' || typeof limit !== 'number') throw refused('window-function')
+  if (qualify.class !== 'COMPARISON' || typeof limit !== 'number') return undefined
   const most = {
     COMPARE_LESSTHANOREQUALTO: limit,
     COMPARE_LESSTHAN: limit - 1,
     COMPARE_EQUAL: limit === 1 ? 1 : 0,
   }[qualify.type]
-  if (!most || most < 1) throw refused('window-function')
-  return { left: qualify['left'] as Expression, limit: most }
+  return most && most >= 1 ? { left: qualify['left'] as Expression, limit: most } : undefined
 }
 
-function isRowNumber(node: Expression): node is WindowCall {
-  return isWindowCall(node) && node.type === 'WINDOW_ROW_NUMBER' && node.orders.length > 0
+const TIED = /^WINDOW_RANK/
+
+function isRowNumber(node: Expression | undefined): node is WindowCall {
+  return (
+    node !== undefined && isWindowCall(node) && node.type === 'WINDOW_ROW_NUMBER' && node.orders.length > 0
+  )
 }
 
 function isNamed(node: Expression, alias: string): boolean {

@@ -1,29 +1,13 @@
 import { quoted } from '../../duckdb.ts'
-import type { Expression } from '../ast.ts'
-import { type EventTime, eventTimeOf, eventTimes } from '../event-time.ts'
+import { closingKey } from '../closing-key.ts'
+import type { EventTime } from '../event-time.ts'
 import type { Aggregate } from '../plan.ts'
 import { type LateRows, lateRows } from './late-rows.ts'
 import { type HandsOn, isForgetting, LATE_BEFORE, type OperatorContext } from './operator.ts'
 
-/** The key of a group that says when it can change no more: a window under a watermark, or an event time. */
-interface EventKey {
-  readonly name: string
-  readonly expression: Expression
-  readonly time: EventTime
-}
-
-function eventKey(aggregate: Aggregate): EventKey | undefined {
-  const below = eventTimes(aggregate.child)
-  for (const key of aggregate.keys) {
-    const time = eventTimeOf(key.expression, below)
-    if (time) return { ...key, time }
-  }
-  return undefined
-}
-
 /** SQL for the moment after which a group cannot change: the end of its window, or its event time itself. */
 export function eventKeyEnd(aggregate: Aggregate): string | undefined {
-  const key = eventKey(aggregate)
+  const key = closingKey(aggregate)
   return key && closing(quoted(key.name), key.time)
 }
 
@@ -33,7 +17,7 @@ export async function lateForGroups(
   count: string,
   context: OperatorContext,
 ): Promise<LateRows | undefined> {
-  const key = eventKey(aggregate)
+  const key = closingKey(aggregate)
   if (!key) return undefined
   const late = (value: string) => isLate(closing(value, key.time), context.mode)
   return lateRows(count, aggregate.child, key.expression, late, context)
