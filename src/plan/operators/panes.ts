@@ -140,7 +140,7 @@ export async function panesOperator(
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(forgets
         ? [
-            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)} * ${lateWindows}), 0)::BIGINT AS n FROM ${delta} WHERE true${countedOnce(aggregate)}`,
+            `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)} * ${lateWindows}), 0)::BIGINT AS n FROM ${delta} WHERE ${pane} IS NOT NULL${countedOnce(aggregate)}`,
           ]
         : []),
       `DELETE FROM ${delta} WHERE ${forgets ? isLate(closed(lastEnd), mode) : `${pane} IS NULL`}`,
