@@ -47,6 +47,8 @@ export class Stages {
   readonly #connection: Connection
   /** What the variables that statements ask for were last set to; a statement each is most of a small batch. */
   readonly #variables: Map<string, string | undefined>
+  /** Sources whose last batch had malformed records: the next is expected to have some, too. */
+  readonly #metMalformed = new Set<number>()
   /** Undefined when the state has changed since it was asked for. */
   #dueMs: number | null | undefined
 
@@ -96,7 +98,8 @@ export class Stages {
   async attach(index: number, records: readonly RecordBatch[]): Promise<void> {
     await this.#attach(this.#program.sources[index]!, records)
     const { payload } = this.#program.sources[index]!
-    if (payload) await this.#connection.run(payload.parse)
+    if (!payload) return
+    await this.#connection.run(this.#metMalformed.has(index) ? payload.parse : payload.parseTrusting)
   }
 
   /** The rows that are attached may go away after this. */
@@ -111,7 +114,10 @@ export class Stages {
 
   /** How many of the attached records do not fit the schema of source `index`, which parses them. */
   async malformed(index: number): Promise<number> {
-    return Number(await this.#connection.value(this.#payload(index).countMalformed))
+    const count = Number(await this.#connection.value(this.#payload(index).countMalformed))
+    if (count > 0) this.#metMalformed.add(index)
+    else this.#metMalformed.delete(index)
+    return count
   }
 
   /** Why and where, without what the record holds. */

@@ -29,6 +29,7 @@ import { type Snapshot, snapshots } from './snapshots.ts'
 import { isAsOf } from './time-bounds.ts'
 import { toQuery } from './to-query.ts'
 import { usedColumns } from './used-columns.ts'
+import { usedRows } from './used-rows.ts'
 
 /**
  * A plan as the SQL that the engine runs for every micro-batch:
@@ -86,12 +87,20 @@ export async function incremental(
   analysis: Analysis,
   whole: { readonly badRecords?: boolean; readonly lateRows?: boolean } = {},
 ): Promise<Program> {
-  const sources = inputsOf(plan).map((input, index) => {
-    const table = `source_${index}`
-    const used = whole.lateRows ? undefined : usedColumns(plan, input)
-    const payload = input.payload && payloadStage(input.payload, table, used, whole.badRecords)
-    return { input, table, payload }
-  })
+  const sources = await Promise.all(
+    inputsOf(plan).map(async (input, index) => {
+      const table = `source_${index}`
+      const conditions = await analysis.sql.printExpressions(usedRows(plan, input))
+      const payload =
+        input.payload &&
+        payloadStage(input.payload, table, {
+          columns: whole.lateRows ? undefined : usedColumns(plan, input),
+          rows: conditions.map((each) => `(${each})`).join(' AND ') || undefined,
+          badRecords: whole.badRecords,
+        })
+      return { input, table, payload }
+    }),
+  )
   const tableOf = new Map(sources.map(({ input, table }) => [input, baseTable(table)]))
   const names = namesOf(plan)
   const kept = await snapshots(plan, analysis)

@@ -13,6 +13,8 @@ export interface PayloadStage {
   readonly mode: PayloadMode
   /** Parses the attached rows, once for all who read them. */
   readonly parse: string
+  /** Does the same: faster than `parse` while no record is malformed, and slower as soon as some are. */
+  readonly parseTrusting: string
   /** Creates, after the first parse, what the query reads: a view of the parsed rows. */
   readonly view: string
   readonly countMalformed: string
@@ -44,16 +46,25 @@ export function payloadSchema({ source, fields, part }: Payload): Schema {
   return part === 'rows' ? [...source, ...fields] : [...source, REASON_COLUMN]
 }
 
-/**
- * @param table the name under which the query reads the rows
- * @param used the columns of the stream that the query looks at; the others are not kept
- * @param keepsBadRecords whether malformed records are wanted as a whole, also without a `badRecordsPath`
- */
+/** What is wanted of the parsed records; all of them, with all columns, unless it is said. */
+export interface Wanted {
+  /** The columns of the stream that the query looks at; the others are not kept. */
+  readonly columns?: Schema | undefined
+  /** SQL of a condition over these columns; rows that do not satisfy it need not be kept. */
+  readonly rows?: string | undefined
+  /** Whether malformed records are wanted as a whole, also without a `badRecordsPath`. */
+  readonly badRecords?: boolean | undefined
+}
+
+/** @param table the name under which the query reads the rows */
 export function payloadStage(
   payload: Payload,
   table: string,
-  used: Schema = payloadSchema(payload),
-  keepsBadRecords = false,
+  {
+    columns: used = payloadSchema(payload),
+    rows: condition,
+    badRecords: keepsBadRecords = false,
+  }: Wanted = {},
 ): PayloadStage {
   const { source, part, mode, badRecordsPath } = payload
   const keepsBad = keepsBadRecords || badRecordsPath !== undefined
@@ -64,6 +75,14 @@ export function payloadStage(
   const malformed = `FROM ${parsed} WHERE ${REASON} IS NOT NULL`
   const records = `SELECT ${source.map(({ name }) => quoted(name)).join(', ')}, ${REASON} AS ${REASON_COLUMN.name} ${malformed}`
   const kept = keptSchema(payload, shown, keepsBad)
+  // In mode FAILFAST a malformed record may be named by its row in the batch.
+  const isWanted = part === 'rows' && mode !== 'FAILFAST' ? condition : undefined
+  const parse = (sqlOf: (step: Step) => string): string => {
+    const select = parseSql(payload, raw, kept, sqlOf)
+    // CASE, for OR may ask the condition of a record that is malformed.
+    const filter = `WHERE CASE WHEN ${REASON} IS NULL THEN ${isWanted} ELSE true END`
+    return `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${isWanted ? `SELECT * FROM (${select}) ${filter}` : select}`
+  }
   const rows = `SELECT ${columns.join(', ')} FROM ${parsed}${mode === 'DROPMALFORMED' ? ` WHERE ${REASON} IS NULL` : ''}`
   const positions = source.filter(isPosition)
   const first = [`${REASON} AS reason`, 'row', ...positions.map(({ name }) => quoted(name))]
@@ -75,7 +94,8 @@ export function payloadStage(
       .map(({ name }) => name),
     // A stream of the malformed records is no place to fail because of them.
     mode: part === 'malformed' ? 'PERMISSIVE' : mode,
-    parse: `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${parseSql(payload, raw, kept)}`,
+    parse: parse((step) => step.sql),
+    parseTrusting: parse((step) => step.trusting ?? step.sql),
     view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
     countMalformed: `SELECT count(${REASON}) FROM ${parsed}`,
     firstMalformed:
@@ -104,16 +124,21 @@ function keptSchema({ source, fields, part, mode }: Payload, shown: Schema, keep
 const isPosition = ({ name }: Field) => POSITION_COLUMNS.has(name.toLowerCase())
 
 /** The columns that are kept, and why the record is malformed. All fields are checked, whether or not they are kept. */
-function parseSql(payload: Payload, raw: string, kept: Schema): string {
+function parseSql(payload: Payload, raw: string, kept: Schema, sqlOf: (step: Step) => string): string {
   const { parser, fields } = payload
   // One bad record would fail a plain decode, and the batch with it.
   const text: Step = { column: TEXT, sql: 'TRY(decode("data"))' }
   const values = parser.values.map(({ field, value }) => ({ column: fieldColumn(field.name), sql: value }))
   const reason: Step = { column: REASON, sql: reasonSql(payload) }
-  const layers = [[text], ...parser.steps.map((step) => [step]), values, [reason]]
+  const layers: readonly (readonly Step[])[] = [
+    [text],
+    ...parser.steps.map((step) => [step]),
+    values,
+    [reason],
+  ]
   const rows = layers.reduce(
     (from, steps) =>
-      `(SELECT *, ${steps.map(({ column, sql }) => `${sql} AS ${column}`).join(', ')} FROM ${from})`,
+      `(SELECT *, ${steps.map((step) => `${sqlOf(step)} AS ${step.column}`).join(', ')} FROM ${from})`,
     raw,
   )
   const items = [

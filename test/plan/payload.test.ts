@@ -6,6 +6,7 @@ import { PAYLOAD_OPTIONS, parsePayload, splitPayloadOptions } from '../../src/pl
 import { payloadSchema, payloadStage } from '../../src/plan/payload-stage.ts'
 import { parseSchemaText } from '../../src/plan/schema-text.ts'
 import { recordsOf } from '../../src/rows.ts'
+import { forSeeds } from '../support/seeds.ts'
 
 const SOURCE = [
   { name: 'data', type: 'BLOB' },
@@ -188,6 +189,27 @@ describe('a payload', () => {
       rows,
       expected.map((time) => ({ t: time, z: time })),
     )
+  })
+
+  test('takes no number, and nothing else without quotes, for a moment', async () => {
+    await forSeeds(10, async (random) => {
+      const digits = (most: number) => String(random.below(10 ** (1 + random.below(most))))
+      const number = () =>
+        digits(12) +
+        random.pick(['', `.${digits(6)}`]) +
+        random.pick(['', `e-${digits(2)}`, `E+${digits(2)}`])
+      const value = () => random.pick([number, number, number, () => `["${number()}"]`, () => 'true'])()
+      const records = Array.from(
+        { length: 300 },
+        () => `{"t":${value()},"z":${value()},"d":${value()},"m":${value()}}`,
+      )
+      const rows = await read('t TIMESTAMP, z TIMESTAMP_LTZ, d DATE, m TIME, _corrupt_record STRING', records)
+      for (const [index, row] of rows.entries()) {
+        const { _corrupt_record, ...values } = row
+        assert.deepEqual(values, { t: null, z: null, d: null, m: null }, records[index])
+        assert.equal(_corrupt_record, records[index])
+      }
+    })
   })
 
   for (const [format, text, expected] of [

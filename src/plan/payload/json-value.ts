@@ -1,4 +1,4 @@
-import type { DuckType } from '../../duck-type.ts'
+import { type DuckType, typeText } from '../../duck-type.ts'
 import { literal, quoted } from '../../duckdb.ts'
 import { type ScalarType, scalarRule } from './scalar.ts'
 import type { TimeFormats } from './time-format.ts'
@@ -37,7 +37,7 @@ export class JsonValues {
 
   /** The tokens of an object's fields, as a struct with fields of the same names. */
   tokens(object: string, fields: Fields): string {
-    const spec = fields.map(({ name, type }) => `${JSON.stringify(name)}:"${specOf(type)}"`).join(',')
+    const spec = fields.map(({ name, type }) => `${JSON.stringify(name)}:"${this.#specOf(type)}"`).join(',')
     const texts = fields.map(({ name }) => `${quoted(name)} VARCHAR`).join(', ')
     // Cast, for a token is a text to everything that follows: DuckDB's casts from JSON are too kind.
     return `CAST(json_transform(${object}, ${literal(`{${spec}}`)}) AS STRUCT(${texts}))`
@@ -80,11 +80,11 @@ export class JsonValues {
   #innerMisfits(type: DuckType, token: string, value: string): string | undefined {
     switch (type.kind) {
       case 'list':
-        return this.#anyMisfits(type.child, items(type.child, token), value)
+        return this.#anyMisfits(type.child, this.#items(type.child, token), value)
       case 'map':
         return this.#anyMisfits(
           type.value,
-          `map_values(${entries(type.value, token)})`,
+          `map_values(${this.#entries(type.value, token)})`,
           `map_values(${value})`,
         )
       case 'struct':
@@ -109,12 +109,12 @@ export class JsonValues {
   }
 
   #list(child: DuckType, token: string): string {
-    if (isText(child)) return within(token, '[', items(child, token))
+    if (isText(child)) return within(token, '[', this.#items(child, token))
     const item = this.#name()
     return within(
       token,
       '[',
-      `list_transform(${items(child, token)}, lambda ${item}: ${this.value(child, item)})`,
+      `list_transform(${this.#items(child, token)}, lambda ${item}: ${this.value(child, item)})`,
     )
   }
 
@@ -130,7 +130,7 @@ export class JsonValues {
         ? `map_values(${map})`
         : `list_transform(map_values(${map}), lambda ${v}: ${this.value(value, v)})`
     const lists = this.#bound(
-      entries(value, token),
+      this.#entries(value, token),
       (map) => `struct_pack(k := ${keys(map)}, v := ${values(map)})`,
     )
     const isUnique = (pair: string) =>
@@ -143,11 +143,26 @@ export class JsonValues {
   }
 
   #scalar(type: DuckType, token: string): string {
-    const { bare, quoted: inQuotes } = this.#rule(type)
+    const { bare, quoted: inQuotes, unquoted } = this.#rule(type)
+    if (unquoted) return unquoted(token)
     const inner = `substring(${token}, 2, length(${token}) - 2)`
     if (!inQuotes) return bare!(token)
     const otherwise = bare ? ` ELSE ${bare(token)}` : ''
     return `CASE WHEN ${token} ^@ '"' THEN ${inQuotes(inner)}${otherwise} END`
+  }
+
+  #items(child: DuckType, token: string): string {
+    return `CAST(json_transform(${token}, '["${this.#specOf(child)}"]') AS VARCHAR[])`
+  }
+
+  #entries(value: DuckType, token: string): string {
+    return `CAST(json_transform(${token}, '"MAP(VARCHAR, ${this.#specOf(value)})"') AS MAP(VARCHAR, VARCHAR))`
+  }
+
+  /** What a token is asked for as: the text of a string without its quotes, everything else as it stands. */
+  #specOf(type: DuckType): string {
+    if (!isScalar(type) || isText(type)) return typeText(type) === 'VARCHAR' ? 'VARCHAR' : 'JSON'
+    return this.#rule(type).unquoted ? 'VARCHAR' : 'JSON'
   }
 
   #text(type: DuckType, text: string): string {
@@ -181,19 +196,6 @@ function canBeText(type: DuckType): boolean {
   )
 }
 
-/** What a token is asked for as: the text of a string without its quotes, everything else as it stands. */
-function specOf(type: DuckType): string {
-  return type.kind === 'scalar' && type.name === 'VARCHAR' ? 'VARCHAR' : 'JSON'
-}
-
 function within(token: string, open: '[' | '{', value: string): string {
   return `CASE WHEN ${token} ^@ '${open}' THEN ${value} END`
-}
-
-function items(child: DuckType, token: string): string {
-  return `CAST(json_transform(${token}, '["${specOf(child)}"]') AS VARCHAR[])`
-}
-
-function entries(value: DuckType, token: string): string {
-  return `CAST(json_transform(${token}, '"MAP(VARCHAR, ${specOf(value)})"') AS MAP(VARCHAR, VARCHAR))`
 }

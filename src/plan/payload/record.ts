@@ -23,6 +23,8 @@ export interface RecordParser {
 export interface Step {
   readonly column: string
   readonly sql: string
+  /** The same value in another way: faster, unless records are malformed. Absent: there is none. */
+  readonly trusting?: string
 }
 
 export interface Check {

@@ -20,12 +20,17 @@ export interface ScalarRule {
   readonly bare?: Conversion
   /** The value of what stands between the quotes of a JSON token. Absent: none fits. */
   readonly quoted?: Conversion
+  /**
+   * The value of a JSON value's text, where only a string has a text that fits: quotes then need no look, and DuckDB
+   * takes them off. Absent: it takes the token to tell.
+   */
+  readonly unquoted?: Conversion
 }
 
 /** @returns undefined for a type that no payload can carry */
 export function scalarRule(type: ScalarType, formats: TimeFormats): ScalarRule | undefined {
   if (type.kind === 'decimal') return decimalRule(type)
-  if (INTEGERS.has(type.name)) return bareRule((text) => when(text, INTEGER, tryCast(text, type.name)))
+  if (INTEGERS.has(type.name)) return integerRule(type.name)
   switch (type.name) {
     case 'BOOLEAN':
       return bareRule(booleanOf)
@@ -39,9 +44,9 @@ export function scalarRule(type: ScalarType, formats: TimeFormats): ScalarRule |
     case 'BLOB':
       return quotedRule((text) => when(text, BASE64, `from_base64(${text})`))
     case 'DATE':
-      return quotedRule(dateOf(formats.date))
+      return formats.date ? quotedRule(dateIn(formats.date)) : stringRule(isoDate)
     case 'TIME':
-      return quotedRule((text) => when(text, TIME, tryCast(text, 'TIME')))
+      return stringRule((text) => when(text, TIME, tryCast(text, 'TIME')))
     case 'TIMESTAMP':
     case 'TIMESTAMP WITH TIME ZONE':
       return timestampRule(type.name, formats.timestamp)
@@ -62,6 +67,8 @@ const TIME = '[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]+)?)?'
 
 const bareRule = (value: Conversion): ScalarRule => ({ text: value, bare: value })
 const quotedRule = (value: Conversion): ScalarRule => ({ text: value, quoted: value })
+/** Of what has a `-` or a `:` after its first digits, as no number has. */
+const stringRule = (value: Conversion): ScalarRule => ({ text: value, quoted: value, unquoted: value })
 
 function when(text: string, pattern: string, value: string): string {
   return `CASE WHEN regexp_full_match(${text}, ${literal(pattern)}) THEN ${value} END`
@@ -69,6 +76,15 @@ function when(text: string, pattern: string, value: string): string {
 
 function tryCast(text: string, type: string): string {
   return `TRY_CAST(${text} AS ${type})`
+}
+
+/** DuckDB writes a whole number of JSON in one way only, so the value has to say what the token says. */
+function integerRule(type: string): ScalarRule {
+  return {
+    text: (text) => when(text, INTEGER, tryCast(text, type)),
+    bare: (token) =>
+      `CASE WHEN CAST(${tryCast(token, type)} AS VARCHAR) = ${token} THEN ${tryCast(token, type)} END`,
+  }
 }
 
 function booleanOf(text: string): string {
@@ -108,9 +124,10 @@ function decimalRule({ width, scale }: Extract<DuckType, { kind: 'decimal' }>): 
   }
 }
 
-function dateOf(formats: readonly string[] | undefined): Conversion {
-  if (formats) return (text) => `CAST(${strptime(text, formats)} AS DATE)`
-  return (text) => when(text, DATE, tryCast(text, 'DATE'))
+const isoDate: Conversion = (text) => when(text, DATE, tryCast(text, 'DATE'))
+
+function dateIn(formats: readonly string[]): Conversion {
+  return (text) => `CAST(${strptime(text, formats)} AS DATE)`
 }
 
 /** From year 1 to 9999, so that milliseconds are not taken for seconds. */
@@ -130,7 +147,7 @@ function timestampRule(type: string, format: TimeFormats['timestamp']): ScalarRu
   }
   if (format) return quotedRule((text) => typed(`CAST(${strptime(text, format)} AS TIMESTAMPTZ)`))
   // Only on the way through TIMESTAMPTZ does an offset count. A digit comes first: not `infinity`, not `epoch`.
-  return quotedRule(
+  return stringRule(
     (text) => `CASE WHEN ${text} BETWEEN '0' AND '9~' THEN ${typed(tryCast(text, 'TIMESTAMPTZ'))} END`,
   )
 }
