@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 
 /**
  * Time and chance, handed in so that tests own both. Nothing else in `src` may ask the system for either.
@@ -21,9 +20,18 @@ export interface Clock {
 export const systemClock: Clock = Object.freeze({
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: async (ms: number, signal?: AbortSignal) => {
-    await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined)
-  },
+  // Not by `timers/promises`, which makes an error with its stack for every sleep that is cut short.
+  sleep: (ms: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      if (signal?.aborted) return resolve()
+      const wake = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', wake, { once: true })
+    }),
   random: () => Math.random(),
   uuid: () => randomUUID(),
 })

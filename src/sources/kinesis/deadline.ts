@@ -1,5 +1,8 @@
 import type { Clock } from '../../clock.ts'
 
+/** Without a reason, every abort makes an error with its stack. */
+const DONE = 'done'
+
 /**
  * Runs `work` with a signal that aborts with `signal`, or after `ms`.
  *
@@ -30,6 +33,6 @@ export async function withDeadline<T>(
     throw isLate ? late(error) : error
   } finally {
     signal.removeEventListener('abort', abort)
-    done.abort()
+    done.abort(DONE)
   }
 }

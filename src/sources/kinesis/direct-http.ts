@@ -38,8 +38,14 @@ const MOST_IDLE = 64
  * Sends the requests of a client whose bodies are bytes, which are those for records in CBOR, over connections of our
  * own, and leaves all others to the SDK's handler. So it does with all of them as soon as an answer comes in a form that
  * `HttpConnection` does not understand; GetRecords may be asked twice.
+ *
+ * @param signalOf what ends a request early
  */
-export function directHttp(client: KinesisClient, timeouts: Timeouts): void {
+export function directHttp(
+  client: KinesisClient,
+  timeouts: Timeouts,
+  signalOf: (request: object) => AbortSignal | undefined,
+): void {
   const inner = client.config.requestHandler as unknown as HttpHandler
   const idle = new Map<string, HttpConnection[]>()
   let isUnderstood = true
@@ -73,12 +79,14 @@ export function directHttp(client: KinesisClient, timeouts: Timeouts): void {
     metadata: inner.metadata,
     updateHttpClientConfig: (name, value) => inner.updateHttpClientConfig(name, value),
     httpHandlerConfigs: () => inner.httpHandlerConfigs(),
-    handle: async (request, options) => {
+    handle: async (request, given) => {
       const { body } = request
+      const signal = signalOf(request)
+      const options = signal ? { ...given, abortSignal: signal } : given
       if (!isUnderstood || !(body instanceof Uint8Array) || Object.keys(request.query).length > 0)
         return await inner.handle(request, options)
       try {
-        return await exchange(request, body, options?.abortSignal)
+        return await exchange(request, body, signal)
       } catch (error) {
         if (error !== NOT_UNDERSTOOD) throw error
         isUnderstood = false

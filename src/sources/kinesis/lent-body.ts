@@ -5,8 +5,8 @@ const SMALLEST_BYTES = 64 * 1024
 const STEP_BYTES = 256 * 1024
 /** A buffer is lent for no less than this share of its size. */
 const LEAST_SHARE = 1 / 4
-/** What waits to be lent; more is left to the garbage collector. */
-const MOST_FREE_BYTES = 384 * 1024 * 1024
+/** What waits to be lent, a good third of it never written to: two batches. More is left to the garbage collector. */
+const MOST_FREE_BYTES = 320 * 1024 * 1024
 
 const free: Buffer[] = []
 let freeBytes = 0

@@ -42,7 +42,8 @@ export function askForCbor({ middlewareStack }: KinesisClient): void {
   const bodies = new WeakMap<object, RawAnswer>()
 
   middlewareStack.add(
-    (next, context) => async (args) => {
+    (next) => async (args) => {
+      const { input } = args
       const kept = async () => {
         const result = await next(args)
         const raw = bodies.get(result.response as object)
@@ -52,12 +53,12 @@ export function askForCbor({ middlewareStack }: KinesisClient): void {
       try {
         return await kept()
       } catch (error) {
-        if (!refusals.has(context)) throw error
+        if (!refusals.has(input)) throw error
         const before = speaksCbor
         speaksCbor = false
         return await kept().catch((again: unknown) => {
           // An error of the service is an answer, too; a proxy's page is none.
-          if (!answersInJson.has(context)) speaksCbor = before
+          if (!answersInJson.has(input)) speaksCbor = before
           throw again
         })
       }
@@ -77,19 +78,20 @@ export function askForCbor({ middlewareStack }: KinesisClient): void {
     { step: 'build', priority: 'high', name: 'sluiceCborRequest' },
   )
   middlewareStack.add(
-    (next, context) => async (args) => {
+    (next) => async (args) => {
       const result = await next(args)
+      const { input } = args
       const response = result.response as HttpAnswer
       const { statusCode, headers } = response
       const type = headers['content-type'] ?? ''
-      if (type.startsWith(JSON_TYPE)) answersInJson.add(context)
+      if (type.startsWith(JSON_TYPE)) answersInJson.add(input)
       if ((args.request as HttpMessage).headers['content-type'] !== CBOR) return result
       if (type.startsWith(CBOR)) {
         speaksCbor = true
         const raw = await collect(response)
         if (statusCode < 300) bodies.set(response, raw)
         response.body = Buffer.from(statusCode < 300 ? '{}' : errorAsJson(raw))
-      } else if (isRefusal(speaksCbor, statusCode, type)) refusals.add(context)
+      } else if (isRefusal(speaksCbor, statusCode, type)) refusals.add(input)
       return result
     },
     // The last before the SDK makes sense of the answer.

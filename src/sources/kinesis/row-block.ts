@@ -26,8 +26,8 @@ export interface RowColumns {
   readonly body: LentBody | undefined
 }
 
-/** Sequence number, arrival time and shard id of a row, for byte caps. */
-const ROW_OVERHEAD_BYTES = 96
+/** What a row takes beside its data and its key, for byte caps: how its answer spells it, and its other columns. */
+const ROW_OVERHEAD_BYTES = 224
 
 /** Consecutive rows of one shard, as a range of shared columns: taking a part of it copies nothing. */
 export class RowBlock {

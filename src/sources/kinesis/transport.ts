@@ -55,6 +55,8 @@ export class SdkTransport implements KinesisTransport {
   readonly credentials: string
   readonly #connection: KinesisConnection
   readonly #clock: Clock
+  /** By the input of a request, and then by the request itself. */
+  readonly #signals = new WeakMap<object, AbortSignal>()
   #host: string
 
   constructor(connection: KinesisConnection, endpointUrl: string | undefined, clock: Clock) {
@@ -65,7 +67,10 @@ export class SdkTransport implements KinesisTransport {
     this.#listen()
     askForCbor(connection.client)
     const { connectTimeoutMs, requestTimeoutMs } = connection.options
-    directHttp(connection.client, { connectMs: connectTimeoutMs, silenceMs: requestTimeoutMs })
+    const timeouts = { connectMs: connectTimeoutMs, silenceMs: requestTimeoutMs }
+    directHttp(connection.client, timeouts, (request) => this.#signals.get(request))
+    // Puts the thirty layers of a request together once, not for every request; but only for those without options.
+    connection.client.config.cacheMiddleware = true
   }
 
   get host(): string {
@@ -83,8 +88,10 @@ export class SdkTransport implements KinesisTransport {
   ): Promise<Answer<R>> {
     // Asked first, so that a missing region is our error and not the SDK's.
     await this.region()
-    const client = this.#connection.client
-    const output = await client.send(commandOf(request, input), { abortSignal: signal })
+    // An input of its own, whatever the caller hands in again.
+    const command = commandOf(request, { ...input })
+    this.#signals.set(command.input, signal)
+    const output = await this.#connection.client.send(command)
     return { output: output as Requests[R]['output'], serverTime: this.#timeOf(output) }
   }
 
@@ -96,13 +103,15 @@ export class SdkTransport implements KinesisTransport {
     this.#connection.client.destroy()
   }
 
-  /** Notes the host that is really called and the server's clock, which the SDK does not hand out. */
+  /** Notes the host that is really called and the server's clock, which the SDK does not hand out, and passes the signal on. */
   #listen(): void {
     const stack = this.#connection.client.middlewareStack
     stack.add(
       (next) => async (args) => {
         const { hostname, port } = args.request as { hostname?: string; port?: number }
         if (hostname !== undefined) this.#host = port === undefined ? hostname : `${hostname}:${port}`
+        const signal = this.#signals.get(args.input)
+        if (signal) this.#signals.set(args.request as object, signal)
         const result = await next(args)
         const { headers } = result.response as { headers?: Readonly<Record<string, string>> }
         if (result.output) dates.set(result.output, headers?.['date'])
