@@ -74,7 +74,8 @@ export function randomQuery(random: SeededRandom): RandomQuery {
     nested,
     windowsOfWindows,
   ]
-  return random.pick([...kinds, distinct, topN, sessions, overWindows])(random)
+  const others = [distinct, distinctOn, topN, sessions, overWindows, severalWindows, ranked]
+  return random.pick([...kinds, ...others])(random)
 }
 
 function some<T>(random: SeededRandom, items: readonly T[], most: number, least = 1): T[] {
@@ -151,7 +152,7 @@ function windowed(random: SeededRandom): RandomQuery {
     key: ['w', ...names],
     batchSql: `${select} FROM (FROM ${copies}${kept}${finished}) ${by}`,
     mayBeLate: true,
-    ...(groups.some((group) => /^[A-Z]/.test(group)) || mode === 'complete'
+    ...(mode === 'complete'
       ? {}
       : {
           droppedSql: `SELECT count(*) FILTER (WHERE ${lateWindows}) + ${slide === size ? `(SELECT count(*) FROM (FROM events${where}) WHERE ts IS NULL)` : '0'} FROM ${copies}`,
@@ -214,6 +215,57 @@ function overWindows(random: SeededRandom): RandomQuery {
   }
 }
 
+/** Two windows beside each other, of which the first decides when a group is final and which rows are late. */
+function severalWindows(random: SeededRandom): RandomQuery {
+  const mode = random.pick(['append', 'update', 'complete'] as const)
+  const first = someWindow(random)
+  const size = random.pick([4, 10])
+  const second = { sql: `tumble(ts, '${size} seconds')`, slide: size * 1_000_000, size: size * 1_000_000 }
+  const [w, v] = random.next() < 0.5 ? [first, second] : [second, first]
+  const [calls, where] = [someCalls(random).join(', '), random.pick(FILTERS)]
+  const copiesOf = (from: string, name: string, { slide, size: length }: typeof w) =>
+    `(SELECT *, unnest(windows_of(ts, ${slide}, ${length})) AS ${name} FROM ${from})`
+  const copies = copiesOf(copiesOf(`(FROM events${where})`, 'w', w), 'v', v)
+  const kept = mode === 'complete' ? '' : ' WHERE coalesce(NOT w."end" <= late_before, true)'
+  const finished = mode === 'append' ? ` AND w."end" <= ${FINISHED}` : ''
+  const keys = random.next() < 0.5 ? ['w', 'v'] : ['w', 'v', 'page']
+  const others = keys.slice(2).map((key) => `, ${key}`)
+  return {
+    sql: `SELECT ${w.sql} AS w, ${v.sql} AS v${others}, ${calls} FROM events${where} GROUP BY ${keys.join(', ')}`,
+    mode,
+    key: keys,
+    batchSql: `SELECT ${keys.join(', ')}, ${calls} FROM (FROM ${copies}${kept}${finished}) GROUP BY ${keys.join(', ')}`,
+    mayBeLate: true,
+  }
+}
+
+/** Window functions over the groups of a window, which are handed on together. */
+function ranked(random: SeededRandom): RandomQuery {
+  const { sql, slide, size } = someWindow(random)
+  const call = random.pick(['count(*)', 'sum(n)', 'count(DISTINCT userId)'])
+  const groups = (window: string, from: string) =>
+    `SELECT ${window}, page, ${call} AS c FROM ${from} GROUP BY w, page`
+  const copies = `(SELECT *, unnest(windows_of(ts, ${slide}, ${size})) AS w FROM events)`
+  const kept = `(FROM ${copies} WHERE coalesce(NOT w."end" <= late_before, true) AND w."end" <= ${FINISHED})`
+  const over = random.pick([
+    (from: string) =>
+      `SELECT * FROM (${from}) QUALIFY row_number() OVER (PARTITION BY w ORDER BY c DESC, page) <= 2`,
+    (from: string) =>
+      `SELECT *, rank() OVER (PARTITION BY w.start ORDER BY c) AS r FROM (${from}) QUALIFY r < 3`,
+    (from: string) => `SELECT w, c, sum(c) OVER (PARTITION BY w) AS s FROM (${from})`,
+    (from: string) => `${from} QUALIFY max(${call}) OVER (PARTITION BY w) = ${call}`,
+    (from: string) =>
+      `SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY w ORDER BY page) AS r FROM (${from})) WHERE r = 1`,
+  ])
+  return {
+    sql: over(groups(`${sql} AS w`, 'events')),
+    mode: 'append',
+    key: [],
+    batchSql: over(groups('w', kept)),
+    mayBeLate: true,
+  }
+}
+
 function windowsOfWindows(random: SeededRandom): RandomQuery {
   const [slide, size] = random.pick([
     [5, 5],
@@ -262,6 +314,13 @@ function topN(random: SeededRandom): RandomQuery {
   const sql = `SELECT page, userId % 2 AS odd, id, n, row_number() OVER (PARTITION BY ${partition} ORDER BY ${order}) AS rn FROM events QUALIFY rn <= ${most}`
   const key = partition === 'page' ? ['page', 'rn'] : ['page', 'odd', 'rn']
   return { sql, mode: 'update', key, batchSql: sql, mayBeLate: true }
+}
+
+function distinctOn(random: SeededRandom): RandomQuery {
+  const key = random.pick(['page', 'userId'])
+  const order = random.pick(['n DESC, id', 'price, id DESC', 'ts DESC NULLS LAST, id'])
+  const sql = `SELECT DISTINCT ON (${key}) ${key}, id, n FROM events${random.pick(FILTERS)} ORDER BY ${key}, ${order}`
+  return { sql, mode: 'update', key: [key], batchSql: sql, mayBeLate: true }
 }
 
 function sessions(random: SeededRandom): RandomQuery {
