@@ -47,6 +47,8 @@ export class Database {
     const connection = await instance.connect()
     // One core is for JavaScript. With a thread for each, whoever waits for a statement polls on that core until it is done.
     await connection.run("SET threads = greatest(1, current_setting('threads') - 1)")
+    // It makes `row_number() … = 1` an arg_min, which in DuckDB 1.5.6 takes any row where the order has a NULL.
+    await connection.run("SET disabled_optimizers = 'top_n_window_elimination'")
     const scan = new RecordsScan()
     for (const each of scan.tableFunctions) connection.registerTableFunction(each)
     return new Database(instance, scan, new UserFunctions(connection))
