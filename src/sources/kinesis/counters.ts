@@ -1,6 +1,8 @@
 /** What a source has done since it was opened; shown in the progress of the query. */
 export class Counters {
   reads = 0
+  /** Answers that another source of the process asked for. */
+  sharedReads = 0
   records = 0
   rows = 0
   bytes = 0

@@ -24,6 +24,8 @@ export const kinesisFormat: SourceFormat = Object.freeze({
       stream.arn ?? stream.name,
     ].join(' ')
     const port = new StreamPort({ id, transport, stream, clock, timeoutMs: 2 * aws.requestTimeoutMs })
-    return new KinesisSource({ options, port, clock, log })
+    // Whoever asks with other credentials may not be allowed what the first is.
+    const sharedBy = JSON.stringify([id, options.limits.recordsPerRead, { ...aws, maxSockets: 0 }])
+    return new KinesisSource({ options, port, sharedBy, clock, log })
   },
 } satisfies SourceFormat)

@@ -60,6 +60,8 @@ export interface RecordsPage {
   readonly serverTime: ServerTime
   /** Only at the end of a shard. Undefined when the answer named none. */
   readonly children: readonly Shard[] | undefined
+  /** When another source of the process asked for it, on the monotonic clock; absent when this one did. */
+  readonly sharedAt?: number
 }
 
 /**
@@ -77,5 +79,7 @@ export interface KinesisPort {
   listShards(nextToken: string | undefined, signal: AbortSignal): Promise<ShardPage>
   getShardIterator(shardId: string, start: IteratorStart, signal: AbortSignal): Promise<string>
   getRecords(shardId: string, iterator: string, limit: number, signal: AbortSignal): Promise<RecordsPage>
+  /** Whether the answer to an iterator is here, or on its way to another source of the process. */
+  isAtHand?(iterator: string): boolean
   close(): void
 }

@@ -21,6 +21,7 @@ import type { RowBlock } from './row-block.ts'
 import { ServerClock } from './server-clock.ts'
 import { Shards } from './shard-set.ts'
 import type { ShardWalk } from './shard-walk.ts'
+import { shareReads } from './shared-reads.ts'
 import { startUp } from './startup.ts'
 import { refuseOther, StreamWatch } from './stream-watch.ts'
 import type { WalkContext } from './walk-context.ts'
@@ -31,6 +32,8 @@ const CHILDLESS_PAUSE_MS = 1000
 export interface KinesisSourceContext {
   readonly options: KinesisOptions
   readonly port: KinesisPort
+  /** Sources with the same one share what they fetch, see `shareReads`; absent for one that shares nothing. */
+  readonly sharedBy?: string | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -57,15 +60,17 @@ export class KinesisSource implements Source {
   readonly #shards: Shards
   readonly #walkContext: WalkContext
   readonly #lagAlarm: LagAlarm
-  readonly #releaseLimiter: () => void
+  readonly #releaseShared: () => void
   /** The position that `#shards` stands at, as it was handed out or asked for. */
   #cursor: string | undefined
   #pin: Pin | undefined
   #lookFailure: unknown
   #namesChildren = false
 
-  constructor({ options, port, clock, log }: KinesisSourceContext) {
+  constructor({ options, port: ownPort, sharedBy, clock, log }: KinesisSourceContext) {
     const { stream, retry, limits } = options
+    const shared = sharedBy === undefined ? undefined : shareReads(clock, sharedBy, ownPort)
+    const port = shared?.port ?? ownPort
     this.description = describeSource(options)
     this.#options = options
     this.#port = port
@@ -82,7 +87,10 @@ export class KinesisSource implements Source {
     const intervalMs = options.describeShardIntervalMs
     this.#lister = new Lister({ port, clock, counters, log, retry, intervalMs, streamName: stream.name })
     const { limiter, release } = shareLimiter(clock, port.id)
-    this.#releaseLimiter = release
+    this.#releaseShared = () => {
+      release()
+      shared?.release()
+    }
     this.#walkContext = {
       port,
       clock,
@@ -185,7 +193,7 @@ export class KinesisSource implements Source {
   close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort()
-      this.#releaseLimiter()
+      this.#releaseShared()
       this.#port.close()
     }
     return Promise.resolve()

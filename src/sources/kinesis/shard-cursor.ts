@@ -58,6 +58,11 @@ export class ShardCursor {
     return this.#iterator !== undefined
   }
 
+  /** Whether the next page is here already; see `KinesisPort`. */
+  get isAtHand(): boolean {
+    return this.#iterator !== undefined && this.#context.port.isAtHand?.(this.#iterator.token) === true
+  }
+
   /** Still looking for the record at the position. */
   get unproven(): boolean {
     return this.#wanted !== undefined

@@ -22,6 +22,8 @@ interface Answer {
   /** As many records as were asked for. */
   readonly full: boolean
   readonly empty: boolean
+  /** Another source asked. */
+  readonly isShared: boolean
 }
 
 /**
@@ -104,7 +106,8 @@ export class ShardWalk {
 
   /** How long the next request has to wait at least, for the limits of the shard or after a failure. */
   get waitMs(): number {
-    return Math.max(this.#ownWaitMs, this.#context.limiter.shard(this.shardId).waitMs(this.#context.rate))
+    const { limiter, rate } = this.#context
+    return Math.max(this.#ownWaitMs, this.#cursor.isAtHand ? 0 : limiter.shard(this.shardId).waitMs(rate))
   }
 
   /** Waits until the next request may be made. False when `signal` aborted before; else `step` is due at once. */
@@ -112,6 +115,8 @@ export class ShardWalk {
     for (let waitMs = this.#ownWaitMs; waitMs > 0 && !signal.aborted; waitMs = this.#ownWaitMs) {
       await this.#context.clock.sleep(waitMs, signal)
     }
+    // What another source has asked for costs the shard nothing.
+    if (this.#cursor.isAtHand) return !signal.aborted
     return await this.#context.limiter.shard(this.shardId).turn(this.#context.rate, signal)
   }
 
@@ -140,7 +145,9 @@ export class ShardWalk {
     if (!last || last.full || this.failing || this.#cursor.unproven) return false
     // At the tip of a closed shard there is still its end to be met, and behind it its children.
     if (this.#context.isClosed(this.shardId)) return false
-    return last.ordinal > asked && (last.behindMs === 0 || last.behindMs < last.askedAt - at)
+    // What another source asked for may have been answered before the moment, or in it.
+    if (last.ordinal <= asked || (last.isShared && last.askedAt <= at)) return false
+    return last.behindMs === 0 || last.behindMs < last.askedAt - at
   }
 
   /** At the tip by its last answer, however old. */
@@ -192,13 +199,16 @@ export class ShardWalk {
     try {
       const iterator = await this.#cursor.iterator()
       // Later than the turn was given: the wait for an iterator lies between.
-      this.#context.limiter.shard(this.shardId).called()
+      if (!this.#cursor.isAtHand) this.#context.limiter.shard(this.shardId).called()
       const askedAt = this.#context.clock.monotonic()
       this.#asked++
       const { port, closed, recordsPerRead, counters } = this.#context
       counters.reads++
       const page = await port.getRecords(this.shardId, iterator, recordsPerRead, closed)
-      await this.#accept(page, askedAt)
+      if (page.sharedAt === undefined) return await this.#accept(page, askedAt)
+      counters.reads--
+      counters.sharedReads++
+      await this.#accept(page, page.sharedAt)
     } catch (error) {
       if (this.#context.closed.aborted) return
       // Finding out what an error means asks the service again, which may fail in its turn.
@@ -208,9 +218,11 @@ export class ShardWalk {
 
   async #accept(page: RecordsPage, askedAt: number): Promise<void> {
     const { counters, limiter, rate, serverClock, recordsPerRead } = this.#context
-    serverClock.hear(page.serverTime)
     const { bytes } = page.records
-    limiter.shard(this.shardId).answered(bytes, rate)
+    if (page.sharedAt === undefined) {
+      serverClock.hear(page.serverTime)
+      limiter.shard(this.shardId).answered(bytes, rate)
+    }
     if (page.nextIterator === undefined && !(await this.#believeEnd(page))) return
     const proven = await this.#cursor.proves(page)
     this.#backoff.succeeded()
@@ -222,7 +234,9 @@ export class ShardWalk {
     counters.bytes += bytes
     const empty = page.records.length === 0
     const full = page.records.length >= recordsPerRead
-    this.#lastAnswer = { ordinal: this.#asked, askedAt, behindMs: page.millisBehindLatest, full, empty }
+    const isShared = page.sharedAt !== undefined
+    const { millisBehindLatest: behindMs } = page
+    this.#lastAnswer = { ordinal: this.#asked, askedAt, behindMs, full, empty, isShared }
     if (page.millisBehindLatest === 0 && !full) this.#seenMs = Math.floor(page.serverTime.earliestMs)
     if (page.nextIterator !== undefined) return
     this.#over = true

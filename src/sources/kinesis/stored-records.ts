@@ -1,5 +1,5 @@
 import type { StoredRecord } from './kinesis-port.ts'
-import type { RowBlock } from './row-block.ts'
+import { RowBlock } from './row-block.ts'
 
 /** The records of one answer, in order; as columns where they are all plain, or one by one. */
 export class StoredRecords implements Iterable<StoredRecord> {
@@ -33,6 +33,14 @@ export class StoredRecords implements Iterable<StoredRecord> {
   static plain(block: RowBlock): StoredRecords {
     const { data, partitionKeys } = block.columns
     return new StoredRecords([], block, block.length, data.bytes.length + partitionKeys.bytes.length)
+  }
+
+  /** The same, in memory that is never lent again, whoever releases rows of it. */
+  kept(): StoredRecords {
+    const { block } = this
+    if (!block?.columns.body) return this
+    const columns = { ...block.columns, body: undefined }
+    return new StoredRecords(this.#list, new RowBlock(columns, block.from, block.to), this.length, this.bytes)
   }
 
   has(sequenceNumber: string): boolean {

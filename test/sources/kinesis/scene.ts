@@ -61,6 +61,7 @@ export function openSource(
   double: KinesisDouble,
   given: Readonly<Record<string, OptionValue>> = {},
   log = silentLogger,
+  sharedBy?: string,
 ): KinesisSource {
   const options = parseKinesisOptions(
     new Map(Object.entries({ streamName: STREAM, startingPosition: 'trim_horizon', ...given })),
@@ -69,7 +70,7 @@ export function openSource(
   const { clock } = double
   const timeoutMs = 2 * options.aws.requestTimeoutMs
   const port = new StreamPort({ id: 'double', transport, stream: options.stream, clock, timeoutMs })
-  return new KinesisSource({ options, port, clock, log })
+  return new KinesisSource({ options, port, sharedBy, clock, log })
 }
 
 /** A row as tests compare it. */
