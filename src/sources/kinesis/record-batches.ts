@@ -32,8 +32,9 @@ export interface Encoded {
   release(): void
 }
 
-/** Fewer rows than this are not worth a record batch of their own. */
+/** Fewer rows and bytes than these are not worth a record batch of their own; more bytes are not worth a copy. */
 const FEW_ROWS = 2048
+const FEW_BYTES = 256 * 1024
 
 interface ShardRows {
   readonly shardId: string
@@ -61,14 +62,15 @@ export function encodeRows(streamName: string, blocks: ReadonlyMap<string, reado
   }
 }
 
-/** Every part in one group, in order; those with few rows together with their neighbours. */
+/** Every part in one group, in order; small ones together with their neighbours. */
 function grouped(parts: readonly ShardRows[]): ShardRows[][] {
   const groups: ShardRows[][] = []
   let room = 0
   for (const part of parts) {
-    if (part.rows.length > room) {
+    const isHeavy = part.rows.bytes > FEW_BYTES
+    if (part.rows.length > room || isHeavy) {
       groups.push([])
-      room = FEW_ROWS
+      room = isHeavy ? part.rows.length : FEW_ROWS
     }
     groups.at(-1)?.push(part)
     room -= part.rows.length
