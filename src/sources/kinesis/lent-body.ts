@@ -7,9 +7,15 @@ const STEP_BYTES = 256 * 1024
 const LEAST_SHARE = 1 / 4
 /** What waits to be lent, a good third of it never written to: two batches. More is left to the garbage collector. */
 const MOST_FREE_BYTES = 320 * 1024 * 1024
+/** Buffers that none of so many answers needed are let go. */
+const ANSWERS_A_LOOK = 256
 
+/** The last is lent next. */
 const free: Buffer[] = []
 let freeBytes = 0
+let answers = 0
+/** How few waited at any time since the last look. */
+let fewestFree = 0
 
 /**
  * A buffer for the body of an answer, and behind its `bytes` as many for the columns that it is laid out in, whatever
@@ -17,16 +23,27 @@ let freeBytes = 0
  * that are made, so they are made once. What nobody writes to takes no memory.
  */
 export function bodyBuffer(bytes: number): Buffer {
+  if (++answers % ANSWERS_A_LOOK === 0) {
+    letGo(fewestFree)
+    fewestFree = free.length
+  }
   const needed = 2 * bytes
   if (needed < SMALLEST_BYTES) return Buffer.allocUnsafeSlow(needed)
-  const index = free.findIndex(({ length }) => length >= needed && length * LEAST_SHARE <= needed)
+  const index = free.findLastIndex(({ length }) => length >= needed && length * LEAST_SHARE <= needed)
   if (index < 0) {
     const size = Math.ceil(needed / STEP_BYTES) * STEP_BYTES
     return walkedBuffer(size) ?? Buffer.allocUnsafeSlow(size)
   }
   const [buffer] = free.splice(index, 1) as [Buffer]
   freeBytes -= buffer.length
+  fewestFree = Math.min(fewestFree, free.length)
   return buffer
+}
+
+/** Those that have waited longest. */
+function letGo(count: number): void {
+  for (const { length } of free.splice(0, count)) freeBytes -= length
+  fewestFree = Math.min(fewestFree, free.length)
 }
 
 /**
@@ -49,8 +66,10 @@ export class LentBody {
   release(rows: number): void {
     this.#rows -= rows
     const { length } = this.#buffer
-    if (this.#rows !== 0 || length < SMALLEST_BYTES || freeBytes + length > MOST_FREE_BYTES) return
+    if (this.#rows !== 0 || length < SMALLEST_BYTES) return
     free.push(this.#buffer)
     freeBytes += length
+    // Rather those of a size that is not asked for any more.
+    while (freeBytes > MOST_FREE_BYTES) letGo(1)
   }
 }
