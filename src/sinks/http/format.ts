@@ -1,5 +1,6 @@
 import { Backoff } from '../../backoff.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import { needDeadLetters } from '../need-dead-letters.ts'
 import type { SinkContext, SinkFormat } from '../sink.ts'
 import { HTTP_OPTIONS, type HttpOptions, parseHttpOptions } from './options.ts'
@@ -85,6 +86,7 @@ class Webhook {
     const backoff = new Backoff(clock, retry)
     for (;;) {
       const answer = await post(request, clock)
+      hit('sink.posted')
       if (answer.kind !== 'failed') return answer
       const { reason } = answer
       const batch = origin.batchId

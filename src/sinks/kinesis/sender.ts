@@ -1,6 +1,7 @@
 import { Backoff, type RetryLimits } from '../../backoff.ts'
 import type { Clock } from '../../clock.ts'
 import { SluiceError } from '../../errors.ts'
+import { hit } from '../../failpoints.ts'
 import type { Logger } from '../../log.ts'
 import type { Aggregation } from './aggregation.ts'
 import type { Entry } from './entries.ts'
@@ -75,6 +76,7 @@ async function put(
   try {
     if (!(await pace.wait(entries))) return allRefused('the shards have no room')
     const outcomes = await port.put(entries)
+    hit('sink.sent')
     pace.learn(entries, outcomes)
     const refusals = outcomes.map((outcome) => ('refusal' in outcome ? outcome.refusal : undefined))
     const refused = entries.filter((_, index) => refusals[index] !== undefined)
