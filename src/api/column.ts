@@ -194,6 +194,13 @@ export class Column {
     return new Column(`(${this.sql}).${quoted(name)}`)
   }
 
+  /** A struct with a field more, or with another value in it. */
+  withField(name: string, value: Operand): Column {
+    return new Column(
+      `CASE WHEN ${this.sql} IS NOT NULL THEN struct_update(${this.sql}, ${quoted(name)} := ${sqlOf(value)}) END`,
+    )
+  }
+
   /** An item of a list, from 0 as in Spark, or the value of a map's key. */
   getItem(key: number | string): Column {
     if (typeof key === 'number' && key < 0) return new Column('NULL')

@@ -559,11 +559,130 @@ const VALUES: Readonly<Record<string, readonly (readonly [Column, unknown])[]>> 
     [F.exists('ys', (x) => x.gt(9)), false],
     [F.exists('xs0', (x) => x.gt(9)), null],
   ],
+  zipWith: [
+    [F.zipWith('ys', 'ab', (a, b) => a.plus(F.coalesce(b, lit(10)))), [4, 3, 12]],
+    [F.zipWith('ys', 'xs0', (a) => a), null],
+    [F.zipWith('none', 'none', (a) => a), []],
+  ],
+  aggregate: [
+    [F.aggregate('ys', 0, (sofar, y) => sofar.plus(y)), 6],
+    [F.aggregate('xs', 0, (sofar, x) => sofar.plus(F.coalesce(x, lit(100)))), 105],
+    [
+      F.aggregate(
+        'ys',
+        lit(0.5).cast('DOUBLE'),
+        (sofar, y) => sofar.plus(y),
+        (sofar) => sofar.multiply(2),
+      ),
+      13,
+    ],
+    [F.aggregate('deep', 0, (n, ys) => n.plus(F.aggregate(ys, 0, (m, y) => m.plus(y)))), 6],
+    [F.aggregate(F.split('csv', ','), '', (sofar, part) => F.concat(part, sofar)), 'ba'],
+    [F.aggregate('none', 7, (sofar, y) => sofar.plus(y)), 7],
+    [F.aggregate('xs0', 7, (sofar, y) => sofar.plus(y)), null],
+  ],
+  mapFilter: [[F.mapFilter('m', (_, value) => value.isNull()), [{ key: 'l', value: null }]]],
+  transformKeys: [
+    [
+      F.transformKeys('m', (key) => F.upper(key)),
+      [
+        { key: 'K', value: 1 },
+        { key: 'L', value: null },
+      ],
+    ],
+  ],
+  transformValues: [
+    [
+      F.transformValues('m', (key, value) => F.concat(key, F.coalesce(value, lit(0)).cast('VARCHAR'))),
+      [
+        { key: 'k', value: 'k1' },
+        { key: 'l', value: 'l0' },
+      ],
+    ],
+  ],
   forall: [
     [F.forall('ys', (x) => x.gt(0)), true],
     [F.forall('xs', (x) => x.gt(0)), null],
     [F.forall('xs', (x) => x.gt(1)), false],
     [F.forall('none', (x) => x.gt(1)), true],
+  ],
+
+  arrayUnion: [
+    [F.arrayUnion('xs', 'ys'), [2, 1, null, 3]],
+    [F.arrayUnion('xs', 'xs0'), null],
+  ],
+  arrayIntersect: [
+    [F.arrayIntersect('xs', 'ys'), [2, 1]],
+    [F.arrayIntersect('xs', F.array(lit(null), lit(5))), [null]],
+    [F.arrayIntersect('xs0', 'ys'), null],
+  ],
+  arrayExcept: [
+    [F.arrayExcept('ys', 'xs'), [3]],
+    [F.arrayExcept('xs', 'ys'), [null]],
+    [F.arrayExcept('xs', 'none'), [2, 1, null]],
+    [F.arrayExcept('ys', 'xs0'), null],
+  ],
+  arraysOverlap: [
+    [F.arraysOverlap('xs', 'ys'), true],
+    [F.arraysOverlap('xs', F.array(lit(7))), null],
+    [F.arraysOverlap('ys', F.array(lit(7))), false],
+    [F.arraysOverlap('xs', 'none'), false],
+    [F.arraysOverlap('xs', 'xs0'), null],
+  ],
+  arrayCompact: [
+    [F.arrayCompact('xs'), [2, 1, 2]],
+    [F.arrayCompact('xs0'), null],
+  ],
+  arraysZip: [
+    [
+      F.arraysZip('ys', 'ab'),
+      [
+        { ys: 3, ab: 1 },
+        { ys: 1, ab: 2 },
+        { ys: 2, ab: null },
+      ],
+    ],
+    [F.arraysZip('ys', 'xs0'), null],
+  ],
+  mapFromEntries: [
+    [
+      F.mapFromEntries(F.mapEntries('m')),
+      [
+        { key: 'k', value: 1 },
+        { key: 'l', value: null },
+      ],
+    ],
+  ],
+  monthsBetween: [
+    // From Spark's documentation.
+    [
+      F.monthsBetween(lit('1997-02-28 10:30:00').cast('TIMESTAMP'), lit('1996-10-30').cast('TIMESTAMP')),
+      3.94959677,
+    ],
+    [
+      F.monthsBetween(
+        lit('1997-02-28 10:30:00').cast('TIMESTAMP'),
+        lit('1996-10-30').cast('TIMESTAMP'),
+        false,
+      ),
+      3.9495967741935485,
+    ],
+    [F.monthsBetween('day_1', lit('2025-11-30').cast('DATE')), 2],
+    [F.monthsBetween('t', lit('2024-01-29').cast('DATE')), 1],
+    [F.monthsBetween('t0', 't'), null],
+  ],
+  dateFromUnixDate: [[F.dateFromUnixDate(lit(1)), '1970-01-02T00:00:00.000Z']],
+  dayname: [[F.dayname('t'), 'Thu']],
+  monthname: [[F.monthname('t'), 'Feb']],
+  makeTimestamp: [
+    [F.makeTimestamp(lit(2014), lit(12), lit(28), lit(6), lit(30), lit(45.887)), '2014-12-28T06:30:45.887Z'],
+    [F.makeTimestamp(lit(2014), lit(13), lit(28), lit(6), lit(30), lit(0)), null],
+  ],
+  toJson: [
+    [F.toJson(F.struct('n', 'n0', 's')), '{"n":13,"s":"Hello World"}'],
+    [F.toJson(F.struct(F.struct('n0', 'yes').as('in'))), '{"in":{"yes":true}}'],
+    [F.toJson('xs'), '[2,1,null,2]'],
+    [F.toJson('xs0'), null],
   ],
 
   getJsonObject: [
@@ -642,11 +761,18 @@ const AGGREGATES: Readonly<Record<string, readonly (readonly [Column, unknown, u
   percentile: [[F.percentile('x', 0.5), 3, null]],
   percentileApprox: [[F.percentileApprox('x', 0.5), 2, null]],
   stringAgg: [[F.length(F.stringAgg('s', ', ')), 7, null]],
+  mode: [[F.mode('s'), 'b', null]],
+  regrCount: [[F.regrCount('x', 'n'), 3, 0]],
+  regrAvgx: [[F.round(F.regrAvgx('x', 'n'), 4), 1.6667, null]],
+  regrAvgy: [[F.round(F.regrAvgy('x', 'n'), 4), 2.3333, null]],
+  regrSlope: [[F.regrSlope('x', 'n'), 2, null]],
+  regrIntercept: [[F.round(F.regrIntercept('x', 'n'), 4), -1, null]],
+  regrR2: [[F.round(F.regrR2('x', 'n'), 4), 0.5714, null]],
   grouping: [],
 }
 
 /** Those that stand for what other tests show: windows, `unnest`, types. */
-const ELSEWHERE = ['window', 'sessionWindow', 'windowTime', 'tumble', 'hop']
+const ELSEWHERE = ['window', 'sessionWindow', 'windowTime', 'tumble', 'hop', 'posexplode', 'explodeOuter']
 const NOT_OF_SPARK = ['tumble', 'hop']
 
 function plain(value: unknown): unknown {
@@ -712,6 +838,7 @@ describe('the catalogue of functions', () => {
         F.initcap('s').as('i'),
         F.transform('xs', (x) => F.coalesce(x, lit(0))).as('t'),
         F.explode(F.split(F.coalesce('s', lit('x y')), ' ')).as('w'),
+        F.posexplode(F.array(lit(1))),
       )
       .groupBy('w')
       .agg(F.collectSet('i').as('i'), F.max(F.size('t')).as('n'))
@@ -729,6 +856,49 @@ describe('the catalogue of functions', () => {
     ])
   })
 
+  test('keeps the names of its lambdas apart from those of columns', async () => {
+    const named = session.sql('SELECT [3, 1, 3] AS x, 1 AS item, [1] AS i, 3 AS sofar')
+    const [row] = await named
+      .select(
+        F.arrayDistinct('x').as('a'),
+        F.arrayRemove('x', col('item')).as('b'),
+        F.arrayExcept('x', 'i').as('c'),
+        F.transform('x', (x) => x.plus(col('item'))).as('d'),
+        F.aggregate('x', 0, (sofar, x) => sofar.plus(x).plus(col('sofar'))).as('e'),
+        F.zipWith('x', 'i', (x, i) => F.coalesce(x, i).plus(col('item'))).as('f'),
+      )
+      .collect()
+    assert.deepEqual(plain(row), { a: [3, 1], b: [3, 3], c: [3], d: [4, 2, 4], e: 16, f: [4, 2, 4] })
+  })
+
+  test('makes rows of lists, with their places, or one where there are none', async () => {
+    const lists = session.sql("SELECT * FROM (VALUES (1, ['a', 'b']), (2, []), (3, NULL)) t(k, xs)")
+    assert.deepEqual(plain(await lists.select('k', F.posexplode('xs')).orderBy('k', 'pos').collect()), [
+      { k: 1, pos: 0, col: 'a' },
+      { k: 1, pos: 1, col: 'b' },
+    ])
+    assert.deepEqual(
+      plain(await lists.select('k', F.explodeOuter('xs').as('x')).orderBy('k', 'x').collect()),
+      [
+        { k: 1, x: 'a' },
+        { k: 1, x: 'b' },
+        { k: 2, x: null },
+        { k: 3, x: null },
+      ],
+    )
+  })
+
+  test('changes a field of a struct, or adds one', async () => {
+    const [row] = await session
+      .sql('SELECT {a: 1, b: 2} AS s, NULL::STRUCT(a INTEGER) AS s0')
+      .select(
+        col('s').withField('b', lit('x')).withField('c d', col('s').getField('a')).as('s'),
+        col('s0').withField('a', 5).as('s0'),
+      )
+      .collect()
+    assert.deepEqual(plain(row), { s: { a: 1, b: 'x', 'c d': 1 }, s0: null })
+  })
+
   test('refuses what DuckDB has no equal for', () => {
     for (const call of [
       () => F.sha2('s', 512 as never),
@@ -744,7 +914,17 @@ describe('the catalogue of functions', () => {
     const names = Object.keys(F)
     assert.deepEqual([...Object.keys(VALUES), ...Object.keys(AGGREGATES), ...ELSEWHERE].sort(), names.sort())
     const folder = join(import.meta.dirname, '..', '..')
-    const families = ['column-name', 'conditional', 'text', 'time', 'math', 'collection', 'json', 'aggregate']
+    const families = [
+      'column-name',
+      'conditional',
+      'text',
+      'time',
+      'math',
+      'collection',
+      'higher-order',
+      'json',
+      'aggregate',
+    ]
     const tables = families.map((family) => {
       const source = readFileSync(join(folder, 'src/api/functions', `${family}.ts`), 'utf8')
       const found = [...source.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport (?:const|function) (\w+)/g)]

@@ -2,6 +2,9 @@ import { literal } from '../../duckdb.ts'
 import { Column } from '../column.ts'
 import { type ColumnOrName, sqlFor, unary, variadic } from './column-name.ts'
 
+const binary = (name: string) => (first: ColumnOrName, second: ColumnOrName) =>
+  new Column(`${name}(${sqlFor(first)}, ${sqlFor(second)})`)
+
 /** Rows of a group, or those where the column is not NULL. SQL: `count(*)`, `count("page")` */
 export function count(column: ColumnOrName = '*'): Column {
   return new Column(column === '*' ? 'count(*)' : `count(${sqlFor(column)})`)
@@ -131,3 +134,18 @@ export function percentileApprox(column: ColumnOrName, share: number): Column {
 export function stringAgg(column: ColumnOrName, delimiter = ''): Column {
   return new Column(`string_agg(${sqlFor(column)}, ${literal(delimiter)})`)
 }
+
+/** The value that comes most often. */
+export const mode = unary('mode')
+/** Pairs of which neither is NULL. */
+export const regrCount = binary('regr_count')
+/** The average of `x`, the second column, over pairs of which neither is NULL. */
+export const regrAvgx = binary('regr_avgx')
+/** The average of `y`, the first column, over pairs of which neither is NULL. */
+export const regrAvgy = binary('regr_avgy')
+/** The slope of the line through pairs of `y` and `x`. */
+export const regrSlope = binary('regr_slope')
+/** Where the line through pairs of `y` and `x` meets the axis. */
+export const regrIntercept = binary('regr_intercept')
+/** How well the line through pairs of `y` and `x` fits, from 0 to 1. */
+export const regrR2 = binary('regr_r2')

@@ -2,8 +2,24 @@ import { literal, quoted } from '../../duckdb.ts'
 import { Column, type Operand, sqlOf } from '../column.ts'
 import { type ColumnOrName, columnOf, sqlFor, unary, variadic } from './column-name.ts'
 
+/** Parameters of lambdas, by names that no column has. */
+export const ITEM = quoted('item of a list')
+const PLACE = quoted('place in a list')
+
 /** One row an item of a list. SQL: `unnest("words")` */
 export const explode = unary('unnest')
+/** One row an item of a list, and one of NULL where there is none. SQL: `unnest(CASE WHEN len("words") > 0 THEN "words" ELSE [NULL] END)` */
+export function explodeOuter(column: ColumnOrName): Column {
+  const list = sqlFor(column)
+  return new Column(`unnest(CASE WHEN len(${list}) > 0 THEN ${list} ELSE [NULL] END)`)
+}
+
+/** One row an item of a list, as two columns: `pos`, its place from 0, and `col`. */
+export function posexplode(column: ColumnOrName): Column {
+  const items = `list_transform(${sqlFor(column)}, lambda x, i: {'pos': i - 1, 'col': x})`
+  return new Column(`unnest(${items}, max_depth := 2)`)
+}
+
 /** A list of columns. */
 export const array = variadic('list_value')
 /** Items of a list. */
@@ -44,6 +60,9 @@ export function createMap(...columns: readonly ColumnOrName[]): Column {
 export function mapFromArrays(keys: ColumnOrName, values: ColumnOrName): Column {
   return new Column(`map(${sqlFor(keys)}, ${sqlFor(values)})`)
 }
+
+/** A map of a list of structs of a key and a value. */
+export const mapFromEntries = unary('map_from_entries')
 
 /** Whether a map has a key. */
 export function mapContainsKey(column: ColumnOrName, key: Operand): Column {
@@ -90,14 +109,67 @@ export function slice(column: ColumnOrName, start: number, count: number): Colum
 /** Every item once, NULL too, where it stands first. */
 export function arrayDistinct(column: ColumnOrName): Column {
   const list = sqlFor(column)
-  return new Column(`list_filter(${list}, lambda x, i: list_position(${list}, x) = i)`)
+  return new Column(
+    `list_filter(${list}, lambda ${ITEM}, ${PLACE}: list_position(${list}, ${ITEM}) = ${PLACE})`,
+  )
+}
+
+const bothThere = (a: string, b: string, value: string): Column =>
+  new Column(`CASE WHEN ${a} IS NOT NULL AND ${b} IS NOT NULL THEN ${value} END`)
+
+/** The items of both lists, every one once, NULL too. */
+export function arrayUnion(first: ColumnOrName, second: ColumnOrName): Column {
+  const [a, b] = [sqlFor(first), sqlFor(second)]
+  return bothThere(a, b, arrayDistinct(new Column(`list_concat(${a}, ${b})`)).sql)
+}
+
+/** The items that both lists have, every one once, NULL too. */
+export function arrayIntersect(first: ColumnOrName, second: ColumnOrName): Column {
+  const [a, b] = [sqlFor(first), sqlFor(second)]
+  return bothThere(a, b, onceWhere(a, `list_position(${b}, ${ITEM}) IS NOT NULL`))
+}
+
+/** The items that only the first list has, every one once, NULL too. */
+export function arrayExcept(first: ColumnOrName, second: ColumnOrName): Column {
+  const [a, b] = [sqlFor(first), sqlFor(second)]
+  return bothThere(a, b, onceWhere(a, `list_position(${b}, ${ITEM}) IS NULL`))
+}
+
+const onceWhere = (list: string, condition: string): string =>
+  `list_filter(${list}, lambda ${ITEM}, ${PLACE}: list_position(${list}, ${ITEM}) = ${PLACE} AND ${condition})`
+
+/** Whether two lists have an item in common; NULL where they have none, but NULLs that might be one. */
+export function arraysOverlap(first: ColumnOrName, second: ColumnOrName): Column {
+  const [a, b] = [sqlFor(first), sqlFor(second)]
+  const common = `len(list_filter(${a}, lambda ${ITEM}: ${ITEM} IS NOT NULL AND list_contains(${b}, ${ITEM}))) > 0`
+  const unsure = `len(${a}) > 0 AND len(${b}) > 0 AND ${nullsOf(a)} + ${nullsOf(b)} > 0`
+  return bothThere(a, b, `CASE WHEN ${common} THEN true WHEN ${unsure} THEN NULL ELSE false END`)
+}
+
+/** A list without its NULLs. */
+export function arrayCompact(column: ColumnOrName): Column {
+  return new Column(`list_filter(${sqlFor(column)}, lambda x: x IS NOT NULL)`)
+}
+
+/** Structs of the items at the same place of several lists, by the names of the columns; NULL where a list is shorter. */
+export function arraysZip(...columns: readonly ColumnOrName[]): Column {
+  const lists = columns.map(sqlFor)
+  const fields = columns.map((column, index) => {
+    const name = typeof column === 'string' ? column : (column.name ?? String(index))
+    return `${quoted(name)} := (${lists[index]})[${PLACE}]`
+  })
+  const longest = `greatest(${lists.map((list) => `len(${list})`).join(', ')})`
+  const areThere = lists.map((list) => `${list} IS NOT NULL`).join(' AND ')
+  return new Column(
+    `CASE WHEN ${areThere} THEN list_transform(range(1, ${longest} + 1), lambda ${PLACE}: struct_pack(${fields.join(', ')})) END`,
+  )
 }
 
 /** Without the items that equal a value. */
 export function arrayRemove(column: ColumnOrName, value: Operand): Column {
   const item = sqlOf(value)
   return new Column(
-    `CASE WHEN ${item} IS NOT NULL THEN list_filter(${sqlFor(column)}, lambda x: x IS DISTINCT FROM ${item}) END`,
+    `CASE WHEN ${item} IS NOT NULL THEN list_filter(${sqlFor(column)}, lambda ${ITEM}: ${ITEM} IS DISTINCT FROM ${item}) END`,
   )
 }
 
@@ -134,7 +206,7 @@ export function sortArray(column: ColumnOrName, ascending = true): Column {
 
 /** A value so many times. */
 export function arrayRepeat(column: ColumnOrName, count: Operand): Column {
-  return new Column(`list_transform(range(greatest(${sqlOf(count)}, 0)), lambda i: ${sqlFor(column)})`)
+  return new Column(`list_transform(range(greatest(${sqlOf(count)}, 0)), lambda ${PLACE}: ${sqlFor(column)})`)
 }
 
 /** Numbers from `start` to `stop`, both included, by 1 or -1 unless told. */
@@ -148,36 +220,4 @@ export function sequence(start: ColumnOrName, stop: ColumnOrName, step?: ColumnO
 export function flatten(column: ColumnOrName): Column {
   const list = sqlFor(column)
   return new Column(`CASE WHEN ${nullsOf(list)} = 0 THEN flatten(${list}) END`)
-}
-
-/** A list of what a function makes of every item: `transform('xs', (x) => x.plus(1))`. */
-export function transform(column: ColumnOrName, each: (item: Column) => Column): Column {
-  return new Column(`list_transform(${sqlFor(column)}, ${lambda(each)})`)
-}
-
-/** The items for which a condition is true. */
-export function filter(column: ColumnOrName, condition: (item: Column) => Column): Column {
-  return new Column(`list_filter(${sqlFor(column)}, ${lambda(condition)})`)
-}
-
-/** Whether a condition is true of any item; NULL where it is of none, but NULL of some. */
-export function exists(column: ColumnOrName, condition: (item: Column) => Column): Column {
-  const list = sqlFor(column)
-  const some = `len(list_filter(${list}, ${lambda(condition)})) > 0`
-  const unsure = `len(list_filter(${list}, ${lambda((item) => condition(item).isNull())})) = 0`
-  return new Column(`CASE WHEN ${some} THEN true WHEN ${unsure} THEN false END`)
-}
-
-/** Whether a condition is true of every item; NULL where it is false of none, but NULL of some. */
-export function forall(column: ColumnOrName, condition: (item: Column) => Column): Column {
-  return exists(column, (item) => condition(item).not()).not()
-}
-
-/** `lambda x: …`, by a name that no lambda within takes. */
-function lambda(body: (item: Column) => Column): string {
-  for (let depth = 0; ; depth++) {
-    const name = quoted(depth === 0 ? 'item' : `item${depth}`)
-    const { sql } = body(new Column(name))
-    if (!sql.includes(`lambda ${name}:`)) return `lambda ${name}: ${sql}`
-  }
 }

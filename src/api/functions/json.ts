@@ -37,3 +37,14 @@ export const jsonArrayLength = (column: ColumnOrName): Column =>
 /** The keys of a JSON object; NULL of anything else. */
 export const jsonObjectKeys = (column: ColumnOrName): Column =>
   guarded(column, isOf('OBJECT'), (json) => `json_keys(${json})`)
+
+/**
+ * A struct, list or map as JSON text, without the fields of structs that are NULL; those in a list stay. Times are
+ * written as DuckDB does, `2026-01-31 12:00:00`.
+ */
+export const toJson = (column: ColumnOrName): Column => {
+  const json = `to_json(${sqlFor(column)})`
+  return new Column(
+    `CASE WHEN ${sqlFor(column)} IS NULL THEN NULL WHEN json_type(${json}) = 'OBJECT' THEN json_merge_patch('{}', ${json})::VARCHAR ELSE ${json}::VARCHAR END`,
+  )
+}

@@ -102,6 +102,44 @@ export function addMonths(column: ColumnOrName, months: Operand): Column {
   return new Column(`CAST(${asDate(column)} + to_months(CAST(${sqlOf(months)} AS INTEGER)) AS DATE)`)
 }
 
+/**
+ * Months from the second time to the first, with days as 31sts of one, to eight digits unless told not to round; whole
+ * where both are the same day of a month, or its last.
+ */
+export function monthsBetween(end: ColumnOrName, start: ColumnOrName, roundOff = true): Column {
+  const [a, b] = [asTime(end), asTime(start)]
+  const months = `(datepart('year', ${a}) - datepart('year', ${b})) * 12 + datepart('month', ${a}) - datepart('month', ${b})`
+  const seconds = (time: string) => `epoch(${time} - date_trunc('month', ${time}))`
+  const isLast = (time: string) => `CAST(${time} AS DATE) = last_day(CAST(${time} AS DATE))`
+  const areEven = `datepart('day', ${a}) = datepart('day', ${b}) OR (${isLast(a)} AND ${isLast(b)})`
+  const exact = `${months} + (${seconds(a)} - ${seconds(b)}) / 2678400.0::DOUBLE`
+  return new Column(
+    `CASE WHEN ${areEven} THEN CAST(${months} AS DOUBLE) ELSE ${roundOff ? `round(${exact}, 8)` : exact} END`,
+  )
+}
+
+/** The date so many days after 1970-01-01. */
+export const dateFromUnixDate = (days: ColumnOrName): Column =>
+  new Column(`(DATE '1970-01-01' + CAST(${sqlFor(days)} AS INTEGER))`)
+/** The day of the week in three letters: `Mon`. */
+export const dayname = (column: ColumnOrName): Column => new Column(`strftime(${asTime(column)}, '%a')`)
+/** The month in three letters: `Jan`. */
+export const monthname = (column: ColumnOrName): Column => new Column(`strftime(${asTime(column)}, '%b')`)
+
+/** A TIMESTAMP of its parts, seconds with a fraction; NULL where there is no such time. */
+export function makeTimestamp(
+  ...parts: readonly [
+    year: ColumnOrName,
+    month: ColumnOrName,
+    day: ColumnOrName,
+    hour: ColumnOrName,
+    minute: ColumnOrName,
+    second: ColumnOrName,
+  ]
+): Column {
+  return new Column(`TRY(make_timestamp(${parts.map(sqlFor).join(', ')}))`)
+}
+
 const WEEKDAYS = ['mo', 'tu', 'we', 'th', 'fr', 'sa', 'su']
 
 /** The next day of that name after the date: `Mon`, `Tuesday`, … */
