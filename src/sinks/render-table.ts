@@ -1,4 +1,3 @@
-import { getBorderCharacters, table } from 'table'
 import type { Schema } from '../batch.ts'
 import type { Connection } from '../duckdb.ts'
 
@@ -31,13 +30,15 @@ export async function renderTable(
   const from = `(${select}) AS shown(${columns.join(', ')})`
   const found = await connection.rows(`SELECT ${items.join(', ')} FROM ${from} LIMIT ${most + 1}`)
   const shown = found.slice(0, most).map((row) => columns.map((column) => cell(row[column], truncate)))
-  const lines = [draw(schema, shown, truncate)]
+  const lines = [await draw(schema, shown, truncate)]
   if (shown.length === 0) lines.push('(no rows)\n')
   else if (found.length > most) lines.push(`only showing top ${most} ${most === 1 ? 'row' : 'rows'}\n`)
   return lines.join('')
 }
 
-function draw(schema: Schema, rows: readonly (readonly string[])[], truncate: number): string {
+async function draw(schema: Schema, rows: readonly (readonly string[])[], truncate: number): Promise<string> {
+  // When it is needed: most queries print nothing, and would wait for it at every start.
+  const { getBorderCharacters, table } = await import('table')
   const header = schema.map(({ name }) => cell(name, truncate))
   return table([header, ...rows], {
     border: getBorderCharacters('ramac'),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Client, type ClientConfig } from 'pg'
+import type { Client, ClientConfig } from 'pg'
 import { reasonOf, SluiceError } from '../../errors.ts'
 import { failure } from './failure.ts'
 import type { PostgresTarget } from './options.ts'
@@ -61,7 +61,9 @@ export class Server {
 
   async #connect(): Promise<Client> {
     const { host, port, database, user, password, connectTimeoutMs, statementTimeoutMs } = this.#target
-    const client = new Client({
+    // When it is needed: whoever writes elsewhere would wait for it at every start.
+    const { default: pg } = await import('pg')
+    const client = new pg.Client({
       host,
       port,
       database,
