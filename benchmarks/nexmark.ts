@@ -1,5 +1,11 @@
 import { Database } from '../src/duckdb.ts'
-import { loadNexmark, type NexmarkQuery, nexmarkQueries, nexmarkQuery } from '../test/support/nexmark.ts'
+import {
+  loadNexmark,
+  type NexmarkQuery,
+  nexmarkQueries,
+  nexmarkQuery,
+  TUMBLE_MACRO,
+} from '../test/support/nexmark.ts'
 import { createNexmarkViews, cutNexmark, STILL_CLOCK } from '../test/support/nexmark-stream.ts'
 import type { Arm } from './harness/arm.ts'
 import { agree, type Benchmark, type Figures } from './harness/benchmark.ts'
@@ -47,11 +53,7 @@ async function batch(parameters: Parameters): Promise<Arm> {
   const query = nexmarkQuery(parameters.query)
   const database = await Database.open()
   const connection = await database.connect()
-  await connection.run(
-    `CREATE MACRO tumble(ts, size) AS {
-      'start': time_bucket(size, ts, TIMESTAMP '1970-01-01'),
-      'end': time_bucket(size, ts, TIMESTAMP '1970-01-01') + size }`,
-  )
+  await connection.run(TUMBLE_MACRO)
   await loadNexmark(connection, settingsOf(parameters))
   for (const table of ['person', 'auction', 'bid']) {
     await connection.run(`CREATE TEMP TABLE stored AS FROM ${table}`)

@@ -246,29 +246,37 @@ const NATIVE: Readonly<Record<string, DuckDBType>> = {
   'TIMESTAMP WITH TIME ZONE': TIMESTAMPTZ,
 }
 
-function nativeType(each: UserFunction, type: DuckType): DuckDBType {
+/** @throws UDF_INVALID */
+function nativeType({ name }: { readonly name: string }, type: DuckType): DuckDBType {
   switch (type.kind) {
     case 'decimal':
       return DECIMAL(type.width, type.scale)
     case 'list':
-      return LIST(nativeType(each, type.child))
+      return LIST(nativeType({ name }, type.child))
     case 'struct':
       return STRUCT(
-        Object.fromEntries(type.fields.map((field) => [field.name, nativeType(each, field.type)])),
+        Object.fromEntries(type.fields.map((field) => [field.name, nativeType({ name }, field.type)])),
       )
     case 'map':
-      return MAP(nativeType(each, type.key), nativeType(each, type.value))
+      return MAP(nativeType({ name }, type.key), nativeType({ name }, type.value))
     default: {
       const native = type.kind === 'scalar' ? NATIVE[type.name] : undefined
       if (native) return native
-      throw invalid(
-        each,
-        `values of ${typeText(type)} cannot cross; cast to VARCHAR or a list around the call`,
-      )
+      const reason = `values of ${typeText(type)} cannot cross; cast to VARCHAR or a list around the call`
+      throw invalid({ name }, reason)
     }
   }
 }
 
-function invalid({ name }: UserFunction, reason: string): SluiceError {
+/**
+ * Whether values of a type can pass between SQL and TypeScript.
+ *
+ * @throws UDF_INVALID
+ */
+export function refuseUnlessCrossing(name: string, type: string): void {
+  nativeType({ name }, parseDuckType(type))
+}
+
+function invalid({ name }: { readonly name: string }, reason: string): SluiceError {
   return new SluiceError('UDF_INVALID', { name, reason })
 }

@@ -7,6 +7,7 @@ import type { GroupState, GroupTimeout } from '../plan/group-state.ts'
 import type { GroupMapping } from '../plan/plan.ts'
 import { parseSchemaText } from '../plan/schema-text.ts'
 import { isAsync } from '../user-code.ts'
+import { refuseUnlessCrossing } from '../user-functions.ts'
 import type { Column } from './column.ts'
 import type { DataFrame } from './dataframe.ts'
 
@@ -87,8 +88,8 @@ export class KeyedGroups {
       name: call,
       code,
       isFlat: call === 'flatMapGroupsWithState',
-      state: options.state === 'json' ? options.state : schemaOf(options.state),
-      output: schemaOf(options.output),
+      state: options.state === 'json' ? options.state : schemaOf(call, options.state),
+      output: schemaOf(call, options.output),
       timeout,
       mode: outputMode,
     } as const
@@ -96,7 +97,11 @@ export class KeyedGroups {
   }
 }
 
-function schemaOf(fields: Fields): Schema {
+/** @throws UDF_INVALID for types that have no values in TypeScript */
+function schemaOf(call: string, fields: Fields): Schema {
   const named = typeof fields === 'string' ? parseSchemaText(fields) : fields
-  return Object.entries(named).map(([name, type]) => ({ name, type: typeText(parseDuckType(type)) }))
+  return Object.entries(named).map(([name, type]) => {
+    refuseUnlessCrossing(call, type)
+    return { name, type: typeText(parseDuckType(type)) }
+  })
 }

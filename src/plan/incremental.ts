@@ -160,6 +160,8 @@ export async function incremental(
     waitsForWatermark: statefulOf(plan).some((node) => holdsBack(node, mode)),
     fingerprint: {
       operators: operators.map((operator) => operator.identity),
+      // The logged watermark speaks of these, and what the operators have forgotten went by it.
+      ...(operators.some(({ late }) => late) ? { watermarks: watermarks.map(({ column }) => column) } : {}),
       ...(functions.length > 0 ? { functions: functions.map(signatureOf) } : {}),
     },
   }

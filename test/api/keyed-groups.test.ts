@@ -221,10 +221,15 @@ describe('a function with state', () => {
   })
   afterEach(() => session.close())
 
-  const drain = async (frame: DataFrame, mode: OutputMode) => {
+  const drain = async (
+    frame: DataFrame,
+    mode: OutputMode,
+    options: Readonly<Record<string, string>> = {},
+  ) => {
     const written: Row[][] = []
     const query = await frame.writeStream
       .outputMode(mode)
+      .options(options)
       .trigger({ availableNow: true })
       .foreachBatch(async (batch) => void written.push(await batch.toObjects()))
       .start()
@@ -291,7 +296,8 @@ describe('a function with state', () => {
       )
       .groupBy('user')
       .agg(count().as('rows'))
-    const { written, query } = await drain(frame, 'complete')
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-groups-'))
+    const { written, query } = await drain(frame, 'complete', { lateRowsPath: join(directory, 'late') })
     assert.deepEqual(
       multiset(written.at(-1) ?? []),
       multiset([
@@ -306,6 +312,26 @@ describe('a function with state', () => {
       dropped.reduce((sum, each) => sum + each, 0),
       1,
     )
+    // As they came: without the keys that the engine puts beside them.
+    const late = session.sql(
+      `SELECT * EXCLUDE (query, operator, _watermark, _batch_id) FROM read_parquet('${join(directory, 'late')}/**/*.parquet', hive_partitioning = true)`,
+    )
+    assert.deepEqual(await late.collect(), [{ user: 'c', n: 5n, at: at(1000) }])
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  test('cannot answer or keep what has no value in TypeScript', () => {
+    for (const type of ['UUID', 'INTERVAL', 'ARRAY<UUID>', 'STRUCT<a: TIME WITH TIME ZONE>']) {
+      for (const options of [
+        { state: 'json', output: { x: type } },
+        { state: { x: type }, output: 'x STRING' },
+      ] as const) {
+        assert.throws(() => events.groupByKey('user').mapGroupsWithState(options, () => ({})), {
+          code: 'UDF_INVALID',
+          message: /cannot cross; cast to VARCHAR/,
+        })
+      }
+    }
   })
 
   test('is called without rows once the watermark or the time of a batch has passed its timeout, and not before', async () => {

@@ -112,6 +112,10 @@ const QUERIES: Readonly<Record<string, Changes>> = {
       },
     },
     refused: {
+      'another column of its watermark': {
+        sql: "SELECT window(at, '1 minute').start AS start, count(*) AS n FROM (SELECT seen AS at FROM by_seen) GROUP BY window(at, '1 minute')",
+        says: /query\.watermarks\[0\] was "at", now "seen"/,
+      },
       'another window': {
         sql: "SELECT window(at, '2 minutes').start AS start, count(*) AS n FROM events GROUP BY window(at, '2 minutes')",
         says: /operators\[0\]\.keys\[0\]\.expression was /,
@@ -212,6 +216,12 @@ describe('a changed query', () => {
       const timed = delay === undefined ? stream : stream.withWatermark('at', delay)
       timed.createOrReplaceTempView(name)
     }
+    session.readStream
+      .format(events)
+      .load()
+      .selectExpr('*', 'at AS seen')
+      .withWatermark('seen', '10 seconds')
+      .createOrReplaceTempView('by_seen')
     session.readStream
       .format(others)
       .load()

@@ -12,6 +12,11 @@ export const NEXMARK_FOLDER = join(import.meta.dirname, '..', '..', 'sql', 'nexm
 
 export const NEXMARK_STREAMS = ['person', 'auction', 'bid'] as const
 
+/** What `tumble` means, for a DuckDB of its own that knows nothing of the engine. */
+export const TUMBLE_MACRO = `CREATE MACRO tumble(ts, size) AS {
+  'start': time_bucket(size, ts, TIMESTAMP '1970-01-01'),
+  'end': time_bucket(size, ts, TIMESTAMP '1970-01-01') + size }`
+
 export type NexmarkStream = (typeof NEXMARK_STREAMS)[number]
 
 /** A file of `sql/nexmark` with what its comments say. */
@@ -110,11 +115,7 @@ export class NexmarkOracle {
   static async open(settings: NexmarkSettings): Promise<NexmarkOracle> {
     const database = await Database.open()
     const connection = await database.connect()
-    await connection.run(
-      `CREATE MACRO tumble(ts, size) AS {
-        'start': time_bucket(size, ts, TIMESTAMP '1970-01-01'),
-        'end': time_bucket(size, ts, TIMESTAMP '1970-01-01') + size }`,
-    )
+    await connection.run(TUMBLE_MACRO)
     await loadNexmark(connection, settings)
     return new NexmarkOracle(database, connection)
   }
