@@ -55,10 +55,14 @@ test('docs/sinks.md lists every sink, its modes, its guarantee and its options',
     const section = text.split(`\n## ${name}\n`)[1]?.split('\n## ')[0] ?? ''
     assert.notEqual(section, '', `${name} has no section`)
     const own = Object.fromEntries(Object.entries(options).filter(([option]) => !(option in FILE_S3_OPTIONS)))
-    if (Object.keys(own).length > 0) assert.ok(section.includes(optionRows(own)), optionRows(own))
+    if (Object.keys(own).length > 0)
+      assert.ok(`${section}\n`.includes(`${optionRows(own)}\n\n`), optionRows(own))
   }
-  assert.ok(text.includes(optionRows(FILE_S3_OPTIONS)), 'the options of files on S3, once for all kinds')
-  assert.ok(text.includes(optionRows(QUERY_OPTIONS)), optionRows(QUERY_OPTIONS))
+  assert.ok(
+    text.includes(`${optionRows(FILE_S3_OPTIONS)}\n\n`),
+    'the options of files on S3, once for all kinds',
+  )
+  assert.ok(text.includes(`${optionRows(QUERY_OPTIONS)}\n\n`), optionRows(QUERY_OPTIONS))
 })
 
 test('docs/guarantees.md says what the tests prove, no more and no less', () => {
