@@ -251,7 +251,9 @@ export class ShardWalk {
     if (page.children !== undefined) return true
     const { counters, look, namesChildren } = this.#context
     this.#endSightings++
-    if (!namesChildren() && this.#endSightings >= END_SIGHTINGS && (await look(this.shardId)) !== 'open')
+    // Where a record must come before the end, such an end also says that it is lost: that takes twice as many.
+    const sightings = this.#cursor.unproven ? 2 * END_SIGHTINGS : END_SIGHTINGS
+    if (!namesChildren() && this.#endSightings >= sightings && (await look(this.shardId)) !== 'open')
       return true
     counters.unconfirmedEnds++
     // The first few cost no more than the pace of the shard: they may be all there is to see.
