@@ -73,7 +73,7 @@ export class Stages {
       await stages.attach(index, [])
       if (payload) await connection.run(payload.view)
     }
-    for (const { keep } of program.watermarks) await connection.run(keep)
+    for (const { prepare } of program.watermarks) await connection.run(prepare)
     for (const operator of program.operators) {
       for (const step of operator.prepare) await stages.#step(step)
       const files = await stateFiles(operator.name)
@@ -160,7 +160,7 @@ export class Stages {
 
   /** Folds the batch into the state and answers the rows to write. */
   async run(): Promise<Relation> {
-    for (const { keep } of this.#program.watermarks) await this.#connection.run(keep)
+    for (const { keep } of this.#program.watermarks) if (keep) await this.#connection.run(keep)
     for (const operator of this.#program.operators) {
       for (const step of operator.run) await this.#step(step)
     }

@@ -29,8 +29,8 @@ export function explainProgram(program: Program): string {
     ...(payload?.badRecords ? [`bad     ${payload.badRecords.keep}`] : []),
   ])
   lines.push(...attached)
-  for (const { keep, column, delayMs } of program.watermarks) {
-    lines.push(`keep    ${keep}`, `time    ${column}, late after ${delayMs} ms`)
+  for (const { prepare, column, delayMs } of program.watermarks) {
+    lines.push(`keep    ${prepare}`, `time    ${column}, late after ${delayMs} ms`)
   }
   for (const operator of program.operators) {
     lines.push(`state   ${operator.name}: ${operator.keeps}`)

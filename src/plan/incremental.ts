@@ -6,6 +6,7 @@ import type { Analysis } from './analysis.ts'
 import { baseTable, selectQuery, subqueryRef } from './ast.ts'
 import { closesTogether } from './closing-key.ts'
 import { analysisQuery } from './describe-plan.ts'
+import { isPassing } from './is-passing.ts'
 import { aggregateOperators } from './operators/aggregate.ts'
 import { asOfOperators } from './operators/as-of-join.ts'
 import { computedAnew } from './operators/computed-anew.ts'
@@ -35,7 +36,7 @@ import { usedRows } from './used-rows.ts'
  * A plan as the SQL that the engine runs for every micro-batch:
  *
  * 1. the rows of input `i` are attached as the temporary table `sources[i].table`, or beside it and parsed;
- * 2. every watermark keeps the rows that pass it as a table, and looks how far event time has come;
+ * 2. every watermark keeps the rows that pass it, as a table or a view, and looks how far event time has come;
  * 3. every operator runs, those that feed others first;
  * 4. `emit` selects the result rows;
  * 5. every operator forgets what the watermark allows.
@@ -68,8 +69,10 @@ export interface WatermarkStage {
   readonly delayMs: number
   /** Which of the program's sources its rows come from. */
   readonly sources: readonly number[]
-  /** Keeps the rows of the batch that pass here. */
-  readonly keep: string
+  /** Run before the first batch: what operators read has to be there. */
+  readonly prepare: string
+  /** Keeps the rows of the batch that pass here; absent where `prepare` made a view of them. */
+  readonly keep: string | undefined
   /**
    * One row: event time of the batch as `least`, `greatest` and `average`, epoch milliseconds, NULL without rows.
    * What lies too far in the future does not count as greatest.
@@ -225,13 +228,15 @@ function watermarkStage(
   }: { readonly table: string; readonly select: string; readonly sources: readonly number[] },
 ): WatermarkStage {
   const time = `epoch_us(${quoted(node.column)}::TIMESTAMP) / 1000`
+  const keep = `CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`
   const believed = `coalesce(${time} <= getvariable('event_time_limit'), true)`
   return {
     table,
     column: node.column,
     delayMs: node.delayMs,
     sources,
-    keep: `CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`,
+    prepare: isPassing(node.child) ? `CREATE OR REPLACE TEMP VIEW ${table} AS ${select}` : keep,
+    keep: isPassing(node.child) ? undefined : keep,
     eventTime: `SELECT min(${time}) AS least, max(${time}) FILTER (WHERE ${believed}) AS greatest, avg(${time}) AS average FROM ${table}`,
   }
 }

@@ -85,7 +85,8 @@ const SIMPLE_OPERATORS = new Set([
 /** LIKE and NOT LIKE. */
 const SIMPLE_FUNCTIONS = new Set(['~~', '!~~'])
 
-function isSimple(node: Expression): boolean {
+/** Whether an expression, but for those in it, is cheap, fails for no row and always answers the same. */
+export function isSimple(node: Expression): boolean {
   if (node.class === 'OPERATOR') return SIMPLE_OPERATORS.has(node.type)
   if (isFunction(node)) return SIMPLE_FUNCTIONS.has(node.function_name)
   return SIMPLE_CLASSES.has(node.class)
