@@ -135,7 +135,10 @@ export function lastRows(
 }
 
 /** Numbers of the rows that were dropped, each once; what an operator makes of several rows has none. */
-async function lateNumbers({ number }: Case, directory: string): Promise<Set<unknown>> {
+export async function lateNumbers(
+  { number }: Pick<Case, 'number'>,
+  directory: string,
+): Promise<Set<unknown>> {
   const late = join(directory, 'late')
   if (!number || !existsSync(late)) return new Set()
   const session = await Session.create({ log: silentLogger })
