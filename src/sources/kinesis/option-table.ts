@@ -70,7 +70,7 @@ export const KINESIS_OPTIONS = {
   },
   maxFetchBytes: {
     kind: 'bytes',
-    doc: 'cap on the bytes of one batch, over all shards; at least one row is always taken',
+    doc: 'cap on the memory of one batch, over all shards; the next is read while one is worked on; at least one row is always taken',
     default: '64MiB',
     min: 1024,
   },
