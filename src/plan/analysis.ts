@@ -52,9 +52,14 @@ export class Analysis {
     return ((await this.#connection.value(select)) as bigint | null) ?? undefined
   }
 
-  /** Lower-case names of all aggregate functions. */
-  async aggregates(): Promise<ReadonlySet<string>> {
-    return (await this.#builtins()).aggregates
+  /** Lower-case names of the aggregate functions, all of them if any function is called below `root`. */
+  async aggregatesFor(root: unknown): Promise<ReadonlySet<string>> {
+    let isAsked = false
+    walk(root, (node) => {
+      isAsked ||= isFunction(node) && !node.is_operator
+      return !isAsked
+    })
+    return isAsked ? (await this.#builtins()).aggregates : new Set()
   }
 
   /**

@@ -86,11 +86,11 @@ async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
   const reachable = new Map([...scope].filter(([name]) => used.includes(name)))
   if (![...reachable.values()].some(isStreaming)) {
     await validate(query, reachable, analysis)
-    return new Builder(analysis, await analysis.aggregates()).query(query, reachable)
+    return new Builder(analysis, await analysis.aggregatesFor(query)).query(query, reachable)
   }
   const streaming = eventTimeWindows(query)
   await validate(oneWindowEach(streaming), reachable, analysis)
-  return new Builder(analysis, await analysis.aggregates()).query(streaming, reachable)
+  return new Builder(analysis, await analysis.aggregatesFor(streaming)).query(streaming, reachable)
 }
 
 async function textOf(draft: SqlDraft, scope: Scope, analysis: Analysis): Promise<string> {
