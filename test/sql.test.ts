@@ -6,6 +6,7 @@ import { Session } from '../src/api/session.ts'
 import { fillValues } from '../src/cli/script-values.ts'
 import { hasCode } from '../src/errors.ts'
 import { silentLogger } from '../src/log.ts'
+import type { OutputMode } from '../src/output-mode.ts'
 import type { Refusal } from '../src/plan/check.ts'
 import { seededRandom } from '../src/testing/seeded-random.ts'
 import {
@@ -29,6 +30,12 @@ const REFUSED: Readonly<Record<string, Refusal>> = {
 }
 
 const QUERIES = nexmarkQueries()
+
+/** The output modes that a query may use besides its own; each other one is refused. */
+const ALSO: Readonly<Record<string, OutputMode>> = {
+  ...Object.fromEntries('q0 q1 q2 q3 q10 q13 q14 q20 q21 q22'.split(' ').map((name) => [name, 'update'])),
+  ...Object.fromEntries('q4 q11 q12 q15 q16 q17'.split(' ').map((name) => [name, 'complete'])),
+}
 
 /** A hundred events a second across midnight: 20 windows of 10 seconds, and two days. */
 const PUBLISHED = {
@@ -134,6 +141,29 @@ describe('a stream gives the answer of plain DuckDB, or refuses the query', () =
         if ((await oracle.digest('found')).digest !== expected.digest) await showDifference(oracle)
         assert.deepEqual(await oracle.digest('found'), expected)
       })
+    })
+  }
+
+  for (const query of QUERIES.filter(({ name }) => REFUSED[name] === undefined)) {
+    const { SLUICE_SEED, SLUICE_SEEDS } = process.env
+    // One of them in a run; all with SLUICE_SEEDS.
+    const isDrawn = QUERIES[process.pid % QUERIES.length] === query
+    const skip = !isDrawn && (SLUICE_SEED ?? SLUICE_SEEDS) === undefined && 'not drawn in this run'
+    test(`${query.name} in every other output mode that it may use`, { skip }, async () => {
+      for (const mode of (['append', 'update', 'complete'] as const).filter((each) => each !== query.mode)) {
+        const other = { ...query, mode }
+        if (ALSO[query.name] !== mode) {
+          await assert.rejects(explain(other), (error) => hasCode(error, 'STREAMING_UNSUPPORTED'), mode)
+          continue
+        }
+        // In complete mode the session of the event that closes all others is there as well.
+        if (query.name === 'q11') continue
+        const expected = await oracle.answer(query)
+        const streamed = await streamedAnswer(other, STREAMED, seededRandom(`${query.name} ${mode}`))
+        // Rows that never change are handed on once in update mode too.
+        await keepFound(oracle.connection, streamed, mode === 'update' ? 'append' : mode, query.key)
+        assert.deepEqual(await oracle.digest('found'), expected, mode)
+      }
     })
   }
 
