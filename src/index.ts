@@ -1,9 +1,10 @@
 export { Column, type Operand } from './api/column.ts'
 export { DataReader } from './api/data-reader.ts'
-export { DataFrame, type JoinKind } from './api/dataframe.ts'
+export { DataFrame } from './api/dataframe.ts'
 export type { DeadLetterOptions, LetterKind } from './api/dead-letters.ts'
 export * from './api/functions.ts'
 export { GroupedData } from './api/grouped-data.ts'
+export type { JoinKind } from './api/join-kind.ts'
 export {
   type Fields,
   type FlatGroupOptions,

@@ -15,6 +15,7 @@ import { renderTable } from '../sinks/render-table.ts'
 import { type Column, itemOf, orderOf } from './column.ts'
 import { type ColumnOrName, columnOf } from './functions/column-name.ts'
 import { GroupedData } from './grouped-data.ts'
+import { type JoinKind, joinSql } from './join-kind.ts'
 import { KeyedGroups } from './keyed-groups.ts'
 import { type DropOptions, dropnaSql, type Fill, fillnaSql } from './missing-values.ts'
 import { allRenamedSql, renamedSql, unionByNameSql, withColumnsSql, withoutSql } from './select-lists.ts'
@@ -186,12 +187,13 @@ export class DataFrame {
    * `SELECT * FROM c JOIN o ON …`. Joins of two streams keep rows of both sides; with watermarks and a condition that
    * bounds the time between partners they forget them again. Without names the sides are called `input` and `other`.
    *
-   * @param on columns of both sides that must be equal, or a condition
+   * @param on columns of both sides that must be equal, or a condition; of `asof` the last column is the time
+   * @throws OPTION_INVALID for another kind
    */
   join(other: DataFrame, on: string | readonly string[] | Column, type: JoinKind = 'inner'): DataFrame {
     const names = typeof on === 'string' ? [on] : on
     const condition = 'sql' in names ? `ON ${names.sql}` : `USING (${names.map(quoted).join(', ')})`
-    const sides = `${INPUT} AS ${quoted(this.#name ?? INPUT)} ${JOIN_SQL[type]} ${OTHER} AS ${quoted(other.#name ?? OTHER)}`
+    const sides = `${INPUT} AS ${quoted(this.#name ?? INPUT)} ${joinSql(type)} ${OTHER} AS ${quoted(other.#name ?? OTHER)}`
     return this.#with(other, `SELECT * FROM ${sides} ${condition}`)
   }
 
@@ -338,17 +340,6 @@ export class DataFrame {
     if (isStreaming(plan)) throw new SluiceError('IS_STREAMING', { call })
     return this.#context.analysis.sql.print(toQuery(plan, { stream: () => emptyTable }))
   }
-}
-
-export type JoinKind = 'inner' | 'left' | 'right' | 'full' | 'semi' | 'anti'
-
-const JOIN_SQL: Readonly<Record<JoinKind, string>> = {
-  inner: 'JOIN',
-  left: 'LEFT JOIN',
-  right: 'RIGHT JOIN',
-  full: 'FULL JOIN',
-  semi: 'SEMI JOIN',
-  anti: 'ANTI JOIN',
 }
 
 /** @throws OPTION_INVALID */

@@ -151,6 +151,16 @@ describe('a query in SQL and as a DataFrame', () => {
       () => clicks.as('c').join(session.table('known').as('k'), expr('c.userId = k.userId')),
     ],
     [
+      'join as of a time',
+      'SELECT * FROM clicks c ASOF LEFT JOIN clicks d ON c.page = d.page AND c.at >= d.at',
+      () => clicks.as('c').join(clicks.as('d'), expr('c.page = d.page AND c.at >= d.at'), 'asof_left'),
+    ],
+    [
+      'join by columns, by a name of Spark',
+      'SELECT * FROM clicks c SEMI JOIN known k USING ("userId", "at")',
+      () => clicks.as('c').join(session.table('known').as('k'), ['userId', 'at'], 'left_semi'),
+    ],
+    [
       'union',
       'SELECT page FROM clicks UNION ALL SELECT page FROM known',
       () => clicks.select('page').union(clicks.where('userId > 0').select('page')),
@@ -255,6 +265,12 @@ describe('a query in SQL and as a DataFrame', () => {
     await assert.rejects(session.sql('SELECT * FROM names').writeStream.format('console').start(), (error) =>
       hasCode(error, 'NOT_STREAMING'),
     )
+  })
+
+  test('a join is of one of the kinds that there are', () => {
+    const join = (kind: string) => clicks.join(clicks.as('d'), 'page', kind as 'inner')
+    for (const kind of ['inner', 'LEFT', 'leftouter', 'full_outer', 'outer', 'leftanti', 'asof']) join(kind)
+    assert.throws(() => join('sideways'), { code: 'OPTION_INVALID', message: /one of inner, left/ })
   })
 
   test('data does not become SQL text', () => {
