@@ -293,6 +293,7 @@ class Builder {
   }
 
   async #from(ref: TableRef, scope: Scope, select: SelectQuery): Promise<Plan> {
+    if (ref.sample && this.#readsStream(ref, scope)) throw refused('sample')
     if (isBaseTable(ref) && isPlainName(ref)) {
       const plan = scope.get(ref.table_name.toLowerCase())
       if (plan) return this.#alias(plan, ref.alias || ref.table_name, ref.column_name_alias, select)

@@ -2,7 +2,7 @@ import { type ColumnRef, type Expression, isColumnRef, isFunction, isStar } from
 import { nameOf } from './item-names.ts'
 import type { Plan } from './plan.ts'
 import { HOP, SESSION, TUMBLE, WINDOW_TIME } from './rules/event-time-windows.ts'
-import { intervalMs, joinTimes } from './time-bounds.ts'
+import { bucket, intervalMs, joinTimes } from './time-bounds.ts'
 
 /** What a column says about when its row happened. */
 export interface EventTime {
@@ -76,6 +76,12 @@ export function eventTimeOf(expression: Expression, below: EventTimes): EventTim
     return time && fieldOf(time, String((field['value'] as { value?: unknown } | undefined)?.value))
   }
   if (!isFunction(expression)) return undefined
+  const piece = expression.function_name.toLowerCase() === TUMBLE ? undefined : bucket(expression)
+  if (piece) {
+    const moment = eventTimeOf(piece.moment, below)
+    // Its rows may come until the piece is over, which is by so much later than its beginning.
+    return moment?.kind === 'instant' ? { ...moment, lagMs: moment.lagMs + piece.lengthMs } : undefined
+  }
   const argument = expression.children[0] && eventTimeOf(expression.children[0], below)
   if (!argument) return undefined
   const name = expression.function_name.toLowerCase()

@@ -43,9 +43,13 @@ export function splitStatements(sql: string): { readonly text: string; readonly 
   return statements
 }
 
+/** What cannot follow WINDOW where it begins a clause: there the name of a window does. */
+const isNoClause = (follower: string | undefined): boolean =>
+  follower === undefined || /^(?:[(.,);]|from|as|order|having|limit|union)$/i.test(follower)
+
 /**
- * Quotes the words that streaming SQL uses as names although DuckDB reserves them: `window(…)`, as Spark writes
- * it, and `at`, the most common name of an event's time, unless it is part of `AT TIME ZONE` or `AT (…)`.
+ * Quotes the words that streaming SQL uses as names although DuckDB reserves them: `window(…)` and the column
+ * `window` that it makes, as in Spark, and `at`, the most common name of an event's time, unless it is part of `AT TIME ZONE` or `AT (…)`.
  */
 export function quoteReserved(sql: string): string {
   const tokens = lex(sql)
@@ -54,7 +58,7 @@ export function quoteReserved(sql: string): string {
     .map((token, index) => {
       if (token.kind !== 'word') return token.text
       const follower = next(index)
-      if (/^window$/i.test(token.text) && follower?.text === '(') return `"${token.text}"`
+      if (/^window$/i.test(token.text) && isNoClause(follower?.text)) return `"${token.text}"`
       if (/^at$/i.test(token.text) && follower?.text !== '(' && !/^time$/i.test(follower?.text ?? '')) {
         return `"${token.text}"`
       }

@@ -144,7 +144,7 @@ function comparisons(node: Expression): Comparison[] {
 const UNIT_DAYS: Readonly<Record<string, number>> = { week: 7, month: 31, quarter: 92, year: 366 }
 
 /** A moment cut to the piece of time that it lies in: moments in the same piece are less than its length apart. */
-function bucket(node: Expression): { moment: Expression; lengthMs: number } | undefined {
+export function bucket(node: Expression): { moment: Expression; lengthMs: number } | undefined {
   if (!isFunction(node)) return undefined
   const [first, second] = node.children
   const piece = (moment: Expression | undefined, lengthMs: number | undefined) =>

@@ -47,6 +47,10 @@ const APPEND: readonly Pick<Case, 'sql' | 'batchSql'>[] = [
     sql: "SELECT window(at, '12 seconds', '5 seconds') AS w, count(DISTINCT userId) AS n, median(price) AS m FROM events GROUP BY 1",
     batchSql: `SELECT w, count(DISTINCT userId) AS n, median(price) AS m FROM ${PANES(5, 12)} GROUP BY 1`,
   },
+  { sql: "SELECT date_trunc('minute', at) AS m, page, count(*) AS n FROM events GROUP BY m, page" },
+  {
+    sql: "SELECT time_bucket(INTERVAL '8 seconds', at) AS b, count(DISTINCT userId) AS n FROM events GROUP BY b",
+  },
   { sql: 'SELECT at, count(*) AS n, list(userId ORDER BY userId) AS l FROM events GROUP BY at' },
   {
     sql: "SELECT tumble(at, '20 seconds') AS w, string_agg(page, ',' ORDER BY price, page, at, userId) AS s, count(*) AS n FROM events GROUP BY w HAVING count(*) > 2",

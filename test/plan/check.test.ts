@@ -48,6 +48,25 @@ test('every example is refused when it starts, for its own reason', async () => 
   }
 })
 
+test('a sample of a stream is refused in both of its forms', async () => {
+  const session = await Session.create({ log: silentLogger })
+  try {
+    session.readStream
+      .format(new MemoryStream({ id: 'BIGINT' }))
+      .load()
+      .createOrReplaceTempView('clicks')
+    for (const sql of ['FROM clicks TABLESAMPLE 10%', 'FROM clicks USING SAMPLE 5']) {
+      const start = session.sql(`SELECT * ${sql}`).writeStream.format('noop').start()
+      await assert.rejects(
+        start,
+        (error) => hasCode(error, 'STREAMING_UNSUPPORTED') && error.params.key === 'sample',
+      )
+    }
+  } finally {
+    await session.close()
+  }
+})
+
 test('a stream in a subquery is refused wherever the subquery stands', async () => {
   const session = await Session.create({ log: silentLogger })
   try {

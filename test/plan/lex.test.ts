@@ -27,6 +27,10 @@ test('statements end at semicolons that stand in no string, name or comment', ()
 test('words that streaming uses as names are quoted where they are names', () => {
   assert.equal(quoteReserved('window (at, 1)'), '"window" ("at", 1)')
   assert.equal(
+    quoteReserved('SELECT window.start, window FROM t WINDOW w AS (ORDER BY x)'),
+    'SELECT "window".start, "window" FROM t WINDOW w AS (ORDER BY x)',
+  )
+  assert.equal(
     quoteReserved('sum(x) OVER w FROM t WINDOW w AS (ORDER BY at)'),
     'sum(x) OVER w FROM t WINDOW w AS (ORDER BY "at")',
   )
