@@ -37,7 +37,7 @@ import {
 import { eventTimes } from './event-time.ts'
 import { expandHops, hasHop } from './expand-hops.ts'
 import { group, isGrouped } from './group.ts'
-import { withNames } from './item-names.ts'
+import { withNames, withWindowNames } from './item-names.ts'
 import { joinTree } from './join-tree.ts'
 import { keyColumn, mapGroups } from './map-groups.ts'
 import { mentions } from './names.ts'
@@ -88,7 +88,7 @@ async function buildSql(draft: SqlDraft, analysis: Analysis): Promise<Plan> {
     await validate(query, reachable, analysis)
     return new Builder(analysis, await analysis.aggregatesFor(query)).query(query, reachable)
   }
-  const streaming = eventTimeWindows(query)
+  const streaming = withWindowNames(eventTimeWindows(query))
   await validate(oneWindowEach(streaming), reachable, analysis)
   return new Builder(analysis, await analysis.aggregatesFor(streaming)).query(streaming, reachable)
 }

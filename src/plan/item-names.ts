@@ -12,11 +12,24 @@ export async function withNames(select: SelectQuery, sql: SqlText): Promise<Sele
   return { ...select, select_list: items }
 }
 
+/** A query with every window that a list makes, in subqueries too, under the name that it has by default. */
+export function withWindowNames<T>(root: T): T {
+  if (Array.isArray(root)) return root.map(withWindowNames) as T
+  if (typeof root !== 'object' || root === null) return root
+  const copy = Object.fromEntries(Object.entries(root).map(([key, value]) => [key, withWindowNames(value)]))
+  const items = copy['select_list'] as readonly Expression[] | undefined
+  return (items ? { ...copy, select_list: items.map(namedWindow) } : copy) as T
+}
+
+/** As in Spark, and the same for each of the functions that make one. */
+function namedWindow(item: Expression): Expression {
+  if (item.alias !== '') return item
+  return isWindow(item) ? named(item, 'window') : isSession(item) ? named(item, 'session_window') : item
+}
+
 async function namedItem(item: Expression, sql: SqlText): Promise<Expression> {
   if (item.alias !== '' || isColumnRef(item) || makesItsOwnNames(item)) return item
-  // As in Spark, and the same for each of the functions that make one.
-  if (isWindow(item)) return named(item, 'window')
-  if (isSession(item)) return named(item, 'session_window')
+  if (isWindow(item) || isSession(item)) return namedWindow(item)
   const [text] = await sql.printExpressions([item])
   return named(item, text as string)
 }

@@ -47,6 +47,11 @@ const APPEND: readonly Pick<Case, 'sql' | 'batchSql'>[] = [
     sql: "SELECT window(at, '12 seconds', '5 seconds') AS w, count(DISTINCT userId) AS n, median(price) AS m FROM events GROUP BY 1",
     batchSql: `SELECT w, count(DISTINCT userId) AS n, median(price) AS m FROM ${PANES(5, 12)} GROUP BY 1`,
   },
+  {
+    sql: "SELECT window.start AS s, n FROM (SELECT window(at, '10 seconds'), count(*) AS n FROM events GROUP BY window(at, '10 seconds'))",
+    batchSql:
+      "SELECT w.start AS s, n FROM (SELECT tumble(at, '10 seconds') AS w, count(*) AS n FROM events GROUP BY w)",
+  },
   { sql: "SELECT date_trunc('minute', at) AS m, page, count(*) AS n FROM events GROUP BY m, page" },
   {
     sql: "SELECT time_bucket(INTERVAL '8 seconds', at) AS b, count(DISTINCT userId) AS n FROM events GROUP BY b",
