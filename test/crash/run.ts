@@ -3,7 +3,7 @@
  *
  * Every hit of every failpoint kills a process once, at the start of a query and later in its life; a sink of its own is
  * killed in its own steps. Then come random pairs of kills. What a query gives in the end is held against plain DuckDB
- * over the producer's ledger. That is about 4,400 runs, and 40 minutes of a core.
+ * over the producer's ledger. That is about 4,400 runs, and 45 minutes of CPU.
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
