@@ -40,7 +40,7 @@ export const stateless: Benchmark = {
       stream: 'clicks',
       kind: 'clicks',
       shards: 4,
-      records: lab.scaled(800_000),
+      records: lab.scaled(3_200_000),
       recordBytes: 200,
     }),
   exhibit: (figures) => threeWayExhibit(figures, 'Stateless query, end to end'),

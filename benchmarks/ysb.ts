@@ -45,6 +45,12 @@ export const ysb: Benchmark = {
       ),
   },
   run: (lab) =>
-    threeWay(lab, { stream: 'ads', kind: 'ads', shards: 4, records: lab.scaled(800_000), recordBytes: 200 }),
+    threeWay(lab, {
+      stream: 'ads',
+      kind: 'ads',
+      shards: 4,
+      records: lab.scaled(3_200_000),
+      recordBytes: 200,
+    }),
   exhibit: (figures) => threeWayExhibit(figures, 'Yahoo streaming benchmark, end to end'),
 }
