@@ -147,3 +147,10 @@ export function absent(error: unknown): undefined {
   if (codeOf(error) === 'ENOENT') return undefined
   throw error
 }
+
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+/** Whether a `link` failed because its file system makes no hard links. */
+export function hasNoLinks(error: unknown): boolean {
+  return NO_LINKS.has(codeOf(error))
+}

@@ -4,8 +4,8 @@ import { refused } from '../check.ts'
 import { eventTimes } from '../event-time.ts'
 import type { StreamJoin } from '../plan.ts'
 import { LEFT, RIGHT } from '../time-bounds.ts'
-import { isOver, type JoinSide, joinSide, ROW } from './join-side.ts'
-import { loadLatest, type Operator, type OperatorContext, storable, WATERMARK } from './operator.ts'
+import { isOver, type JoinSide, joinSide, keptRows, ROW } from './join-side.ts'
+import { type Operator, type OperatorContext, WATERMARK } from './operator.ts'
 
 /**
  * The as-of join of two streams, as two operators: each keeps the rows of one side, the second runs both.
@@ -78,15 +78,10 @@ function operator(
   return {
     name: side.name,
     keeps,
-    state: side.state,
     prepare: [...side.prepare, ...prepare],
     run,
     evict,
-    late: side.late,
-    changed: `SELECT ${storable(side.types)} FROM ${side.state} WHERE ${isNew}`,
-    snapshot: `SELECT ${storable(side.types)} FROM ${side.state}`,
-    load: (files) => loadLatest(side.state, side.types, [ROW], files),
-    counts: `SELECT (SELECT count(*) FROM ${side.state}) AS total, (SELECT count(*) FROM ${side.state} WHERE ${isNew}) AS updated`,
+    ...keptRows(side, isNew),
     identity: {
       kind: 'as-of join side',
       ...pairing,

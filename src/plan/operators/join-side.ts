@@ -7,7 +7,7 @@ import type { StreamJoin } from '../plan.ts'
 import { LEFT, type RIGHT, type TimeBounds } from '../time-bounds.ts'
 import { closing, isBehind } from './closing.ts'
 import { type LateRows, lateRows } from './late-rows.ts'
-import { type OperatorContext, WATERMARK } from './operator.ts'
+import { loadLatest, type Operator, type OperatorContext, storable, WATERMARK } from './operator.ts'
 
 /** A column that the state adds to the rows: who the row is. */
 export const ROW = 'row of the join'
@@ -79,6 +79,22 @@ export async function joinSide(
     ],
     over: expiry(alias, bounds),
     outputs: (from) => columns.map(({ source, output }) => `${from}.${quoted(source)} AS ${quoted(output)}`),
+  }
+}
+
+/** What an operator says of the rows that it keeps of a side. @param isNew SQL, true of rows that the batch added or changed */
+export function keptRows(
+  { state, types, late }: JoinSide,
+  isNew: string,
+): Pick<Operator, 'state' | 'late' | 'changed' | 'snapshot' | 'load' | 'counts'> {
+  const rows = `SELECT ${storable(types)} FROM ${state}`
+  return {
+    state,
+    late,
+    changed: `${rows} WHERE ${isNew}`,
+    snapshot: rows,
+    load: (files) => loadLatest(state, types, [ROW], files),
+    counts: `SELECT (SELECT count(*) FROM ${state}) AS total, (SELECT count(*) FROM ${state} WHERE ${isNew}) AS updated`,
   }
 }
 

@@ -3,8 +3,8 @@ import { quoted } from '../../duckdb.ts'
 import { eventTimes } from '../event-time.ts'
 import type { StreamJoin } from '../plan.ts'
 import { LEFT, RIGHT, timeBounds } from '../time-bounds.ts'
-import { isOver, type JoinSide, joinSide, ROW } from './join-side.ts'
-import { loadLatest, type Operator, type OperatorContext, storable } from './operator.ts'
+import { isOver, type JoinSide, joinSide, keptRows, ROW } from './join-side.ts'
+import type { Operator, OperatorContext } from './operator.ts'
 
 /** A column that the state adds to a side's rows. */
 const MATCHED = 'had a partner'
@@ -104,15 +104,10 @@ function operator(
   return {
     name: side.name,
     keeps: `the rows of the ${side.alias === LEFT ? 'left' : 'right'} side; ${side.over ? `forgets a row when the watermark passes ${side.over}` : 'forgets nothing: the condition does not bound the time between partners'}`,
-    state: side.state,
     prepare: [...side.prepare, ...prepare],
     run,
     evict: side.over ? [`DELETE FROM ${side.state} WHERE ${isOver(side.over)}`] : [],
-    late: side.late,
-    changed: `SELECT ${storable(side.types)} FROM ${side.state} WHERE ${isNew}`,
-    snapshot: `SELECT ${storable(side.types)} FROM ${side.state}`,
-    load: (files) => loadLatest(side.state, side.types, [ROW], files),
-    counts: `SELECT (SELECT count(*) FROM ${side.state}) AS total, (SELECT count(*) FROM ${side.state} WHERE ${isNew}) AS updated`,
+    ...keptRows(side, isNew),
     identity: {
       kind: 'join side',
       ...pairing,

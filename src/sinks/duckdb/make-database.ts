@@ -1,8 +1,5 @@
 import { type Connection, literal, quoted } from '../../duckdb.ts'
-import { absent, codeOf, type DiskCalls } from '../../durable-file.ts'
-
-/** Of file systems without hard links. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+import { absent, codeOf, type DiskCalls, hasNoLinks } from '../../durable-file.ts'
 
 /**
  * Makes an empty database file unless there is one. It appears whole: DuckDB writes one header after the other, and a
@@ -24,7 +21,7 @@ export async function makeDatabase(
     await calls.link(draft, path)
   } catch (error) {
     // Somebody else was first, or DuckDB has to make it in place.
-    if (codeOf(error) !== 'EEXIST' && !NO_LINKS.has(codeOf(error))) throw error
+    if (codeOf(error) !== 'EEXIST' && !hasNoLinks(error)) throw error
   } finally {
     await calls.unlink(draft)
   }

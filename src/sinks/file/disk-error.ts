@@ -1,9 +1,8 @@
-import { codeOf } from '../../durable-file.ts'
+import { codeOf, hasNoLinks } from '../../durable-file.ts'
 import { reasonOf, SluiceError } from '../../errors.ts'
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /** DuckDB says what the operating system said in its words alone. */
 const FULL_TEXT = /no space left|disk quota exceeded|file too large/i
@@ -26,7 +25,7 @@ export function diskError(
   const code = codeOf(cause)
   const reason = isSql && 'reason' in cause.params ? String(cause.params.reason) : reasonOf(cause)
   const params = { sink, operation, path, reason }
-  if (operation === 'link' && NO_LINKS.has(code)) {
+  if (operation === 'link' && hasNoLinks(cause)) {
     const what = `its file system does not make hard links (${code})`
     return new SluiceError('SINK_PATH', { sink, path, reason: what, expected: DIRECTORY }, { cause })
   }

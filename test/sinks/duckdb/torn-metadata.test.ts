@@ -133,6 +133,23 @@ test('a journal for headers that are gone, or of which a part is missing, change
   }
 })
 
+test('a checkpoint that fails, as on a full disk, leaves the journal, and the batch comes again', async () => {
+  const folder = temporaryDirectory()
+  const bench = await Bench.open()
+  const path = join(folder, 'x.duckdb')
+  const sink = await bench.open(duckdbFormat, rowsOf(0), 'append', { path, table: 't' })
+  await bench.write(sink, 0, rowsOf(0))
+  await bench.connection.run("SET debug_checkpoint_abort = 'before_header'")
+  await assert.rejects(bench.write(sink, 1, rowsOf(1)), { code: 'SINK_FAILED' })
+  assert.ok(existsSync(`${path}.sluice-journal`))
+  await bench.connection.run("SET debug_checkpoint_abort = 'none'")
+  await bench.write(sink, 1, rowsOf(1))
+  await sink.close()
+  bench.close()
+  assert.deepEqual(await read(folder), upTo(1))
+  assert.deepEqual(readdirSync(folder), ['x.duckdb'])
+})
+
 test('one process at a time restores a file', async () => {
   const { before, after } = await aroundCheckpoint()
   const folder = copied(FILES, before)
