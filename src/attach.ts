@@ -14,7 +14,8 @@ import {
 import duckdb from '@duckdb/node-bindings'
 import * as arrow from 'apache-arrow'
 import type { DuckType } from './duck-type.ts'
-import { writeStrings } from './string-structs.ts'
+import type { ReadColumn } from './row-reader.ts'
+import { writeStrings, writeTexts } from './string-structs.ts'
 
 /** Bytes a value, where Arrow and DuckDB lay a type out alike. */
 export const FIXED_WIDTH: Readonly<Record<string, number>> = {
@@ -86,10 +87,42 @@ export function fillVector(
   }
 }
 
-/** Validity bits lie alike in Arrow and DuckDB. */
+/**
+ * Fills a vector with what a reader has read.
+ *
+ * @param at where the first row goes, a multiple of eight
+ */
+export function fillRead(
+  vector: duckdb.Vector,
+  { values, validity, texts }: ReadColumn,
+  rows: number,
+  at: number,
+): void {
+  if (texts) writeTexts(vector, values, texts, at)
+  else {
+    const { buffer, byteOffset, length } = values
+    duckdb.copy_data_to_vector(vector, at * (length / rows), buffer as ArrayBuffer, byteOffset, length)
+  }
+  if (validity) copyValidity(vector, validity, 0, rows, at)
+}
+
+/** @param at where the first row goes, a multiple of eight */
+export function fillNulls(vector: duckdb.Vector, rows: number, at: number): void {
+  copyValidity(vector, new Uint8Array((rows + 7) >> 3), 0, rows, at)
+}
+
 function copyNulls(vector: duckdb.Vector, column: arrow.Data, start: number, rows: number, at: number): void {
-  if (column.nullCount === 0) return
-  const { buffer, byteOffset } = column.nullBitmap as Uint8Array
+  if (column.nullCount > 0) copyValidity(vector, column.nullBitmap as Uint8Array, start, rows, at)
+}
+
+/** Validity bits lie alike in Arrow and DuckDB. */
+function copyValidity(
+  vector: duckdb.Vector,
+  { buffer, byteOffset }: Uint8Array,
+  start: number,
+  rows: number,
+  at: number,
+): void {
   duckdb.vector_ensure_validity_writable(vector)
   const from = byteOffset + (start >> 3)
   duckdb.copy_data_to_vector_validity(vector, at >> 3, buffer as ArrayBuffer, from, (rows + 7) >> 3)

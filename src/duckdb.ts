@@ -13,6 +13,7 @@ import type { Schema } from './batch.ts'
 import { parseDuckType } from './duck-type.ts'
 import { type ErrorCode, type ErrorParams, reasonOf, SluiceError } from './errors.ts'
 import { ATTACHED_LISTS, ATTACHED_RECORDS, type Attached, RecordsScan } from './records-scan.ts'
+import type { RowReader } from './row-reader.ts'
 import { UserFunctions } from './user-functions.ts'
 
 /**
@@ -158,20 +159,28 @@ export class Connection {
    *
    * @param columns the only ones that the view is to have. It is worth saying where records are many: JavaScript, which may
    * be busy, is then asked for some ten thousand rows at a time.
+   * @param reader adds columns of its own; all columns that are named have to be of types without parts
    */
   async attach(
     name: string,
     schema: Schema,
     records: readonly arrow.RecordBatch[],
     columns?: readonly string[],
+    reader?: RowReader,
   ): Promise<void> {
     const known = this.#attached.get(name)
-    if (known && isSame(known.attached.schema, schema) && String(known.columns) === String(columns)) {
+    if (
+      known &&
+      known.attached.reader === reader &&
+      isSame(known.attached.schema, schema) &&
+      String(known.columns) === String(columns)
+    ) {
       known.attached.records = records
       return
     }
     if (known) this.#scan.remove(known.attached)
-    const attached = this.#scan.add(schema, await this.#typesOf(schema))
+    const types = await this.#typesOf([...schema, ...(reader?.schema ?? [])])
+    const attached = this.#scan.add(schema, types, reader)
     this.#attached.set(name, { attached, columns })
     await this.run(`CREATE OR REPLACE TEMP VIEW ${quoted(name)} AS ${selectAttached(attached, columns)}`)
     attached.records = records
@@ -272,10 +281,10 @@ export class Relation {
 }
 
 /** Lists of rows are undone by DuckDB, at next to no price; but all columns that are named it asks for. */
-function selectAttached({ id, schema }: Attached, columns: readonly string[] | undefined): string {
+function selectAttached({ id, schema, reader }: Attached, columns: readonly string[] | undefined): string {
   if (!columns) return `FROM ${ATTACHED_RECORDS}(${id})`
-  const chosen = schema.filter(({ name }) => columns.includes(name))
-  const inLists = chosen.every(({ type }) => isBulk(parseDuckType(type)))
+  const chosen = [...schema.filter(({ name }) => columns.includes(name)), ...(reader?.schema ?? [])]
+  const inLists = reader !== undefined || chosen.every(({ type }) => isBulk(parseDuckType(type)))
   const items = chosen.map(({ name }) =>
     inLists ? `unnest(${quoted(name)}) AS ${quoted(name)}` : quoted(name),
   )

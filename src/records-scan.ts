@@ -9,9 +9,10 @@ import {
 } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import type * as arrow from 'apache-arrow'
-import { fillVector } from './attach.ts'
+import { fillNulls, fillRead, fillVector } from './attach.ts'
 import type { Schema } from './batch.ts'
 import { type DuckType, parseDuckType } from './duck-type.ts'
+import type { RowReader } from './row-reader.ts'
 
 /** DuckDB's own vector size: a data chunk holds no more rows. */
 const VECTOR_ROWS = 2048
@@ -19,20 +20,25 @@ const VECTOR_ROWS = 2048
 /** The name by which SQL finds attached records: `FROM attached_records(7)`. */
 export const ATTACHED_RECORDS = 'attached_records'
 
-/** The same as lists of many rows: `FROM attached_lists(7)`, of columns for which `isBulk` holds. */
+/** The same as lists of many rows: `FROM attached_lists(7)`, of columns for which `isBulk` holds, and of those of a reader. */
 export const ATTACHED_LISTS = 'attached_lists'
 
 /** Arrow record batches that a connection has under some name. */
 export interface Attached {
   readonly id: number
   readonly schema: Schema
+  /** Has columns of its own, behind those of the schema; only for lists. */
+  readonly reader: RowReader | undefined
   /** Replaced by the next batch; a scan keeps those it began with. */
   records: readonly arrow.RecordBatch[]
 }
 
 interface Entry extends Attached {
+  /** Of all columns, those of the reader as well. */
   readonly types: readonly DuckDBType[]
   readonly kinds: readonly DuckType[]
+  /** The column that the reader reads. */
+  readonly from: number
 }
 
 /** Where a scan stands. */
@@ -76,10 +82,11 @@ export class RecordsScan {
     }),
   ]
 
-  /** @param types those of `schema`, column by column */
-  add(schema: Schema, types: readonly DuckDBType[]): Attached {
+  /** @param types those of `schema` and of the reader's, column by column */
+  add(schema: Schema, types: readonly DuckDBType[], reader?: RowReader): Attached {
     const kinds = schema.map(({ type }) => parseDuckType(type))
-    const entry: Entry = { id: ++this.#lastId, schema, types, kinds, records: [] }
+    const from = schema.findIndex(({ name }) => name === reader?.from)
+    const entry: Entry = { id: ++this.#lastId, schema, types, kinds, reader, from, records: [] }
     this.#entries.set(entry.id, entry)
     return entry
   }
@@ -95,7 +102,7 @@ export class RecordsScan {
       info.setError(`no records are attached as ${id}`)
       return
     }
-    for (const [index, { name }] of entry.schema.entries()) {
+    for (const [index, { name }] of [...entry.schema, ...(entry.reader?.schema ?? [])].entries()) {
       info.addResultColumn(name, typeOf(entry.types[index]!))
     }
     // For the choice of a join's sides; the next batch may have more.
@@ -146,17 +153,32 @@ function nextLists(cursor: Cursor, chunk: DuckDBDataChunk): void {
   const last = pieces.at(-1)
   if (!last) return
   const items = last.at + last.rows
-  const entries = new BigUint64Array(pieces.length * 2)
-  for (const [index, { at, rows }] of pieces.entries()) entries.set([BigInt(at), BigInt(rows)], index * 2)
-  for (const [index, column] of cursor.columns.entries()) {
-    const lists = duckdb.data_chunk_get_vector(chunk.chunk, index)
-    duckdb.list_vector_reserve(lists, items)
-    duckdb.list_vector_set_size(lists, items)
-    duckdb.copy_data_to_vector(lists, 0, entries.buffer, 0, entries.byteLength)
-    const vector = duckdb.list_vector_get_child(lists)
-    for (const { batch, start, rows, at } of pieces) {
-      fillVector(vector, cursor.entry.kinds[column]!, columnOf(batch, column), start, rows, at)
-    }
+  const lists = new BigUint64Array(pieces.length * 2)
+  for (const [index, { at, rows }] of pieces.entries()) lists.set([BigInt(at), BigInt(rows)], index * 2)
+  const vectors = cursor.columns.map((_, index) => {
+    const vector = duckdb.data_chunk_get_vector(chunk.chunk, index)
+    duckdb.list_vector_reserve(vector, items)
+    duckdb.list_vector_set_size(vector, items)
+    duckdb.copy_data_to_vector(vector, 0, lists.buffer, 0, lists.byteLength)
+    return duckdb.list_vector_get_child(vector)
+  })
+  for (const piece of pieces) fillPiece(cursor, piece, vectors)
+}
+
+function fillPiece(
+  { entry, columns }: Cursor,
+  { batch, start, rows, at }: Piece,
+  vectors: readonly duckdb.Vector[],
+): void {
+  const { schema, kinds, reader, from } = entry
+  const isRead = reader?.read(columnOf(batch, from), start, rows)
+  for (const [index, column] of columns.entries()) {
+    const vector = vectors[index]!
+    const made = column - schema.length
+    if (!reader || made < 0) fillVector(vector, kinds[column]!, columnOf(batch, column), start, rows, at)
+    else if (isRead) fillRead(vector, reader.column(made), rows, at)
+    else if (made < reader.schema.length - 1) fillNulls(vector, rows, at)
+    else fillVector(vector, kinds[from]!, columnOf(batch, from), start, rows, at)
   }
 }
 
@@ -166,10 +188,13 @@ function nextPieces(cursor: Cursor): readonly Piece[] {
   for (;;) {
     const batch = nextBatch(cursor)
     if (!batch || at >= CALL_ROWS || pieces.length === VECTOR_ROWS) return pieces
-    const isPlain = cursor.columns.every((column) => columnOf(batch, column).offset === 0)
+    const columns = columnsOf(cursor, batch)
+    const isPlain = columns.every(({ offset }) => offset === 0)
     let rows = Math.min(batch.numRows - cursor.row, isPlain ? CALL_ROWS - at : VECTOR_ROWS)
-    let size = bytesOf(cursor, batch, rows)
-    for (; rows > VECTOR_ROWS && bytes + size > CALL_BYTES; size = bytesOf(cursor, batch, rows)) {
+    const { reader, from } = cursor.entry
+    if (reader) rows = reader.fitting(columnOf(batch, from), cursor.row, rows)
+    let size = bytesOf(columns, cursor.row, rows)
+    for (; rows > VECTOR_ROWS && bytes + size > CALL_BYTES; size = bytesOf(columns, cursor.row, rows)) {
       rows = Math.max(VECTOR_ROWS, (rows >> 4) << 3)
     }
     // Values of what is not plain are written one by one, from the first item on.
@@ -182,11 +207,18 @@ function nextPieces(cursor: Cursor): readonly Piece[] {
   }
 }
 
-/** Of text and bytes in the next rows. */
-function bytesOf({ columns, row }: Cursor, batch: arrow.RecordBatch, rows: number): number {
-  return columns.reduce((sum, column) => {
-    const offsets = columnOf(batch, column).valueOffsets as Int32Array | undefined
-    return offsets?.length ? sum + offsets[row + rows]! - offsets[row]! : sum
+/** Columns of the records that rows are made of. */
+function columnsOf({ entry, columns }: Cursor, batch: arrow.RecordBatch): readonly arrow.Data[] {
+  const own = columns.filter((column) => column < entry.schema.length)
+  if (entry.reader && !own.includes(entry.from)) own.push(entry.from)
+  return own.map((column) => columnOf(batch, column))
+}
+
+/** Of text and bytes in consecutive rows. */
+function bytesOf(columns: readonly arrow.Data[], start: number, rows: number): number {
+  return columns.reduce((sum, { valueOffsets }) => {
+    const offsets = valueOffsets as Int32Array | undefined
+    return offsets?.length ? sum + offsets[start + rows]! - offsets[start]! : sum
   }, 0)
 }
 

@@ -1,4 +1,5 @@
 import duckdb from '@duckdb/node-bindings'
+import type { ReadTexts } from './row-reader.ts'
 
 /**
  * The layout of `duckdb_string_t`, as duckdb.h publishes it: 16 bytes, beginning with the length as 32 bits. Up to
@@ -45,14 +46,9 @@ function write(
   const from = offsets[start]!
   const length = offsets[start + rows]! - from
   if (length <= INLINED || (isText && cutsCharacters(bytes, offsets, start, rows))) return false
-  // Checks that a VARCHAR is UTF-8, all values at once; when it is not, the row becomes NULL and has no pointer.
-  duckdb.vector_assign_string_element_len(vector, target, bytes.subarray(from, from + length))
-  const first = target * WORDS * 4
-  const head = duckdb.vector_get_data(vector, first + WORDS * 4)
-  const view = new DataView(head.buffer, head.byteOffset + first, WORDS * 4)
-  if (view.getUint32(0, true) !== length) return false
-  const low = view.getUint32(8, true)
-  const high = view.getUint32(12, true)
+  const heap = heapIn(vector, target, bytes.subarray(from, from + length))
+  if (!heap) return false
+  const { low, high } = heap
   if (structs.length < rows * WORDS) structs = new Uint32Array(rows * WORDS)
   const source = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let row = 0, word = 0; row < rows; row++, word += WORDS) {
@@ -70,8 +66,31 @@ function write(
       structs[word + 3] = inlined(bytes, at, size, 8)
     }
   }
-  duckdb.copy_data_to_vector(vector, first, structs.buffer, 0, rows * WORDS * 4)
+  duckdb.copy_data_to_vector(vector, target * WORDS * 4, structs.buffer, 0, rows * WORDS * 4)
   return true
+}
+
+/** Where DuckDB keeps a text, 32 bits of the address each. */
+interface HeapAddress {
+  readonly low: number
+  readonly high: number
+}
+
+/**
+ * Puts the bytes of many values into a vector's own heap at once, by way of the value of one row, which is to be written
+ * again.
+ *
+ * @param bytes more of them than a struct has room for
+ * @returns undefined when they are to be a VARCHAR's and are no UTF-8
+ */
+function heapIn(vector: duckdb.Vector, row: number, bytes: Uint8Array): HeapAddress | undefined {
+  // Checks all values at once; when they are no UTF-8, the row becomes NULL and has no pointer.
+  duckdb.vector_assign_string_element_len(vector, row, bytes)
+  const first = row * WORDS * 4
+  const head = duckdb.vector_get_data(vector, first + WORDS * 4)
+  const view = new DataView(head.buffer, head.byteOffset + first, WORDS * 4)
+  if (view.getUint32(0, true) !== bytes.length) return undefined
+  return { low: view.getUint32(8, true), high: view.getUint32(12, true) }
 }
 
 /** Four bytes of a short value, from its byte `first` on, padded with zeros. */
@@ -91,9 +110,29 @@ function cutsCharacters(bytes: Uint8Array, offsets: Int32Array, start: number, r
   return false
 }
 
+/** Nothing points there. */
+const NOWHERE: HeapAddress = { low: 0, high: 0 }
+
+/** Fills a VARCHAR or BLOB vector from row `at` on with what was read. */
+export function writeTexts(vector: duckdb.Vector, structs: Uint8Array, texts: ReadTexts, at: number): void {
+  const { heap } = texts
+  const address = layoutHolds() && (heap.length === 0 ? NOWHERE : heapIn(vector, at, heap))
+  if (address) {
+    const { buffer, byteOffset, length } = address === NOWHERE ? structs : texts.pointed(address)
+    duckdb.copy_data_to_vector(vector, at * WORDS * 4, buffer as ArrayBuffer, byteOffset, length)
+    return
+  }
+  const view = new DataView(structs.buffer, structs.byteOffset, structs.length)
+  for (let from = 0, row = at; from < structs.length; from += WORDS * 4, row++) {
+    const length = view.getUint32(from, true)
+    const [bytes, start] = length > INLINED ? [heap, view.getUint32(from + 8, true)] : [structs, from + 4]
+    duckdb.vector_assign_string_element_len(vector, row, bytes.subarray(start, start + length))
+  }
+}
+
 let holds: boolean | undefined
 
-/** Tried once, on a vector that nothing else reads: what is written by hand must read back as DuckDB reads it. */
+/** Whether structs may be written by hand. Tried once, on a vector that nothing else reads: what is written by hand must read back as DuckDB reads it. */
 function layoutHolds(): boolean {
   holds ??= tryLayout()
   return holds

@@ -14,11 +14,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   s3: ['ground'],
   // What an output of files says about itself: sinks write it, sources read it.
   files: ['s3', 'ground'],
-  plan: ['ground'],
-  sources: ['files', 's3', 'ground'],
+  // Programs of WebAssembly, and how they come to run.
+  wasm: ['ground'],
+  // JSON records into vectors of DuckDB.
+  json: ['wasm', 'ground'],
+  plan: ['json', 'ground'],
+  sources: ['files', 's3', 'wasm', 'ground'],
   sinks: ['files', 's3', 'ground'],
   checkpoint: ['s3', 'ground'],
-  engine: ['plan', 'sources', 'sinks', 'checkpoint', 'ground'],
+  engine: ['plan', 'json', 'sources', 'sinks', 'checkpoint', 'ground'],
   api: ['engine', 'plan', 'sources', 'sinks', 'checkpoint', 'ground'],
   ui: ['engine', 'ground'],
   // What users' tests stand on; it plays the service, so it shares nothing with the source that reads it.

@@ -1,10 +1,11 @@
 import type { RecordBatch } from 'apache-arrow'
 import type { Schema } from '../batch.ts'
 import { type Connection, type Database, literal, quoted, Relation, type Row } from '../duckdb.ts'
-import type { Program, ProgramSource } from '../plan/incremental.ts'
+import type { Program } from '../plan/incremental.ts'
 import type { Step } from '../plan/operators/operator.ts'
 import type { PayloadStage } from '../plan/payload-stage.ts'
 import { BATCH_TIME } from '../plan/rules/batch-time.ts'
+import { PayloadParser } from './payload-parser.ts'
 
 /** Rows that one operator keeps, brought in and dropped. */
 export interface OperatorCounts {
@@ -47,14 +48,15 @@ export class Stages {
   readonly #connection: Connection
   /** What the variables that statements ask for were last set to; a statement each is most of a small batch. */
   readonly #variables: Map<string, string | undefined>
-  /** Sources whose last batch had malformed records: the next is expected to have some, too. */
-  readonly #metMalformed = new Set<number>()
+  /** Of the sources whose records are parsed. */
+  readonly #parsers: readonly (PayloadParser | undefined)[]
   /** Undefined when the state has changed since it was asked for. */
   #dueMs: number | null | undefined
 
   private constructor(program: Program, connection: Connection) {
     this.#program = program
     this.#connection = connection
+    this.#parsers = program.sources.map(({ payload }) => payload && new PayloadParser(connection, payload))
     this.#variables = new Map(variablesIn(program).map((name) => [name, undefined]))
   }
 
@@ -95,29 +97,23 @@ export class Stages {
   }
 
   /** Makes the rows of source `index` the input of the batch. */
-  async attach(index: number, records: readonly RecordBatch[]): Promise<void> {
-    await this.#attach(this.#program.sources[index]!, records)
-    const { payload } = this.#program.sources[index]!
-    if (!payload) return
-    await this.#connection.run(this.#metMalformed.has(index) ? payload.parse : payload.parseTrusting)
+  attach(index: number, records: readonly RecordBatch[]): Promise<void> {
+    const { table, input } = this.#program.sources[index]!
+    const parser = this.#parsers[index]
+    return parser ? parser.parse(records) : this.#connection.attach(table, input.schema, records)
   }
 
   /** The rows that are attached may go away after this. */
   async detach(): Promise<void> {
-    for (const source of this.#program.sources) await this.#attach(source, [])
-  }
-
-  #attach({ table, input, payload }: ProgramSource, records: readonly RecordBatch[]): Promise<void> {
-    if (!payload) return this.#connection.attach(table, input.schema, records)
-    return this.#connection.attach(payload.raw, payload.rawSchema, records, payload.rawColumns)
+    for (const [index, { table, input }] of this.#program.sources.entries()) {
+      const parser = this.#parsers[index]
+      await (parser ? parser.letGo() : this.#connection.attach(table, input.schema, []))
+    }
   }
 
   /** How many of the attached records do not fit the schema of source `index`, which parses them. */
-  async malformed(index: number): Promise<number> {
-    const count = Number(await this.#connection.value(this.#payload(index).countMalformed))
-    if (count > 0) this.#metMalformed.add(index)
-    else this.#metMalformed.delete(index)
-    return count
+  malformed(index: number): Promise<number> {
+    return this.#parsers[index]!.malformed()
   }
 
   /** Why and where, without what the record holds. */

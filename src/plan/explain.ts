@@ -5,6 +5,7 @@ import { baseTable, selectQuery } from './ast.ts'
 import type { Program } from './incremental.ts'
 import type { Step } from './operators/operator.ts'
 import { describePayload } from './payload.ts'
+import type { PayloadStage } from './payload-stage.ts'
 import { childrenOf, type Plan } from './plan.ts'
 
 /** A plan as an indented tree, one node a line, stable enough to be compared with a golden file. */
@@ -24,8 +25,8 @@ export async function explainPlan(plan: Plan, analysis: Analysis): Promise<strin
 export function explainProgram(program: Program): string {
   const lines = program.snapshots.map(({ read }) => `read    ${read}`)
   const attached = program.sources.flatMap(({ input, table, payload }) => [
-    `attach  ${payload?.raw ?? table} = ${input.description}`,
-    ...(payload ? [`parse   ${payload.parse}`, `parse   ${payload.view}`] : []),
+    `attach  ${(payload?.rest ?? payload?.whole)?.raw ?? table} = ${input.description}`,
+    ...(payload ? parsingLines(payload) : []),
     ...(payload?.badRecords ? [`bad     ${payload.badRecords.keep}`] : []),
   ])
   lines.push(...attached)
@@ -42,6 +43,12 @@ export function explainProgram(program: Program): string {
     ...program.operators.flatMap((operator) => operator.evict.map((statement) => `evict   ${statement}`)),
   )
   return lines.join('\n')
+}
+
+/** Of records that are read as they are attached, DuckDB parses only what is left, and most often nothing is. */
+function parsingLines({ whole, rest, view }: PayloadStage): readonly string[] {
+  const parses = rest ? [`parse   ${rest.nothing}`, `rest    ${rest.careful}`] : [`parse   ${whole.careful}`]
+  return [...parses, `parse   ${view}`]
 }
 
 function lineOf(step: Step): string {

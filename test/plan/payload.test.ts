@@ -51,8 +51,8 @@ describe('a payload', () => {
     const data = records.map((record) => ({
       data: typeof record === 'string' ? Buffer.from(record) : record,
     }))
-    await connection.attach(stage.raw, SOURCE, [recordsOf(SOURCE, data)])
-    await connection.run(stage.parse)
+    await connection.attach(stage.whole.raw, SOURCE, [recordsOf(SOURCE, data)])
+    await connection.run(stage.whole.careful)
     await connection.run(stage.view)
     return connection.rows('SELECT * EXCLUDE (data, "shardId") FROM source')
   }

@@ -1,5 +1,7 @@
 import { quoted } from '../../duckdb.ts'
+import { MOST_FIELDS } from '../../json/plain-field.ts'
 import { JsonValues } from './json-value.ts'
+import { plainKind } from './plain-kind.ts'
 import { type PayloadField, type RecordParser, TEXT, TOKENS } from './record.ts'
 import type { TimeFormats } from './time-format.ts'
 
@@ -12,7 +14,9 @@ export function jsonRecord(fields: readonly PayloadField[], formats: TimeFormats
   // CASE, for OR would trim every record.
   const isObject = `CASE WHEN ${TEXT} ^@ '{' THEN true ELSE ltrim(${TEXT}, ${BLANK}) ^@ '{' END`
   const tokens = values.tokens(TEXT, fields)
+  const plain = fields.flatMap(({ type }) => plainKind(type, formats) ?? [])
   return {
+    ...(plain.length === fields.length && plain.length <= MOST_FIELDS ? { plain } : {}),
     // To look twice costs less than TRY does where records are malformed: one makes it run a whole vector again, row by row.
     steps: [
       {

@@ -1,4 +1,5 @@
 import type { DuckType } from '../../duck-type.ts'
+import type { PlainKind } from '../../json/plain-field.ts'
 
 /** A field of the payload's schema. */
 export interface PayloadField {
@@ -18,6 +19,11 @@ export interface RecordParser {
   readonly values: readonly { readonly field: PayloadField; readonly value: string }[]
   /** What makes a record malformed that has values: one check a field. `value` is SQL for the field's value. */
   misfit(field: PayloadField, value: string): string | undefined
+  /**
+   * How values are spelled in most records, by field: `JsonReader` gives the same values for such a record, and leaves the
+   * others. Absent: it cannot.
+   */
+  readonly plain?: readonly PlainKind[]
 }
 
 export interface Step {

@@ -131,7 +131,7 @@ function dateIn(formats: readonly string[]): Conversion {
 }
 
 /** From year 1 to 9999, so that milliseconds are not taken for seconds. */
-const EPOCH_S = { least: -62_135_596_800, greatest: 253_402_300_799 }
+export const EPOCH_S = { least: -62_135_596_800, greatest: 253_402_300_799 }
 
 function timestampRule(type: string, format: TimeFormats['timestamp']): ScalarRule {
   // A cast would ask the time zone of the session for every value, at twice the cost of the parsing.

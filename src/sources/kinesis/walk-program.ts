@@ -16,7 +16,7 @@ import {
   wasmFunction,
   wasmModule,
   when,
-} from './wasm-assembler.ts'
+} from '../../wasm/assembler.ts'
 
 /** What the program of `walkProgram` offers. Addresses and lengths are bytes of its memory. */
 export interface WalkExports {
