@@ -32,6 +32,8 @@ export interface Layout {
   readonly columns: readonly (ColumnPlace | undefined)[]
   /** Of records that are not read, as they stand. */
   readonly unread: ColumnPlace
+  /** Of one text that was written with escapes. */
+  readonly unescaped: number
   /** Of one column, on the way to a vector. */
   readonly structs: number
   readonly bytes: number
@@ -55,6 +57,7 @@ export function layoutOf(fields: readonly PlainField[]): Layout {
   const records = take(MOST_BYTES)
   const columns = fields.map(({ as, isKept }) => (isKept ? column(bytesOf(as)) : undefined))
   const unread = column(STRUCT_BYTES)
+  const unescaped = take(MOST_BYTES)
   const structs = take(MOST_ROWS * STRUCT_BYTES)
-  return { powersOfTen, offsets, records, columns, unread, structs, bytes: end }
+  return { powersOfTen, offsets, records, columns, unread, unescaped, structs, bytes: end }
 }

@@ -2,6 +2,7 @@ import {
   block,
   type Code,
   callAt,
+  copyMemory,
   f64,
   fillMemory,
   forEver,
@@ -33,6 +34,7 @@ import {
   CLOSE_OBJECT,
   COLON,
   COMMA,
+  ESCAPE,
   isByte,
   isFalse,
   isNull,
@@ -47,6 +49,7 @@ import {
   QUOTE,
 } from './spelling.ts'
 import { INLINED, POINTER_AT, storeText } from './store-text.ts'
+import { unescapeText } from './unescape-text.ts'
 
 /** What the program of `readProgram` offers, beside a global number `heap0`, `heap1` … for each column. */
 export interface ReadExports {
@@ -70,9 +73,11 @@ export interface ReadExports {
 }
 
 const SKIP = 0
+const UNESCAPE = 1
 const nulls = globalAt(0)
 const isWide = globalAt(1)
-const heapBytes = (column: number) => globalAt(2 + column)
+const unescapedEnd = globalAt(2)
+const heapBytes = (column: number) => globalAt(3 + column)
 
 /** Bytes in the heap of a column, if it has one; that of unread records comes last. */
 export const heapName = (column: number): `heap${number}` => `heap${column}`
@@ -88,8 +93,8 @@ export const heapName = (column: number): `heap${number}` => `heap${column}`
  */
 export function readProgram(fields: readonly PlainField[], layout: Layout): Uint8Array<ArrayBuffer> {
   const heaps = [...fields, undefined].map((_, column) => heapName(column))
-  const functions = [skipValue(SKIP, isWide), read(fields, layout), point]
-  return wasmModule(functions, ['nulls', 'isWide', ...heaps])
+  const functions = [skipValue(SKIP, isWide), unescapeText(unescapedEnd), read(fields, layout), point]
+  return wasmModule(functions, ['nulls', 'isWide', 'unescapedEnd', ...heaps])
 }
 
 function read(fields: readonly PlainField[], layout: Layout): WasmFunction {
@@ -109,20 +114,38 @@ function read(fields: readonly PlainField[], layout: Layout): WasmFunction {
       )
 
     /** `start` and `length` are of what stands between two quotes. */
-    const text = (leave: Code): Code =>
+    const text = (leave: Code, escaped: Code = steps()): Code =>
       steps(
         passByte(at, QUOTE, leave),
         start.set(at.get),
         passText(at, look),
         length.set(i32.minus(at.get, start.get)),
+        escaped,
         passByte(at, QUOTE, leave),
+      )
+    const textWithEscapes = (leave: Code): Code =>
+      text(
+        leave,
+        when(
+          isByte(byteAt(at), ESCAPE),
+          steps(
+            copyMemory(i32.of(layout.unescaped), start.get, length.get),
+            at.set(callAt(UNESCAPE)(at.get, i32.plus(length.get, i32.of(layout.unescaped)))),
+            must(at.get, leave),
+            start.set(i32.of(layout.unescaped)),
+            length.set(i32.minus(unescapedEnd.get, start.get)),
+          ),
+        ),
       )
     const value = (index: number, leave: Code): Code => {
       const { as } = fields[index]!
       const column = columns[index]
       const here = column ? placeOf(column, row) : undefined
       if (as.kind === 'text')
-        return steps(text(leave), column ? storeText(frame, column, used[index]!, copied) : steps())
+        return steps(
+          textWithEscapes(leave),
+          column ? storeText(frame, column, used[index]!, copied) : steps(),
+        )
       return plainValue(as, frame, here, layout.powersOfTen, leave)
     }
     const field = (index: number, leave: Code): Code =>

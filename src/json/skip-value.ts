@@ -33,6 +33,7 @@ import {
   pass,
   passBlanks,
   passByte,
+  passHex,
   passText,
   QUOTE,
   ZERO,
@@ -41,12 +42,13 @@ import {
 /** Lists and objects that stand in each other. */
 const MOST_DEPTH = 32
 
-/** What may follow a backslash, but for a `u`: whether that is half a character is for somebody else to tell. */
+/** What may follow a backslash, beside a `u`. */
 const ESCAPED = [...'"\\/bfnrt'].map((each) => each.charCodeAt(0))
+const U = 0x75
 
 /**
- * `skip(at, depth)` goes past a value of any kind that nobody asked for. It has to be JSON all the same, without `\u` or an
- * exponent: what is not gives 0.
+ * `skip(at, depth)` goes past a value of any kind that nobody asked for. It has to be JSON all the same, without
+ * halves of characters or an exponent: what is not gives 0.
  *
  * @param index of this function in its module, which calls itself
  * @param isWide set to 1 when a text has bytes outside of ASCII
@@ -54,7 +56,7 @@ const ESCAPED = [...'"\\/bfnrt'].map((each) => each.charCodeAt(0))
 export function skipValue(index: number, isWide: GlobalVariable): WasmFunction {
   return wasmFunction('skip', ['i32', 'i32'], ([at, depth], declare) => {
     const look = { chunk: declare('v128'), stops: declare('i32'), seen: declare('v128') }
-    const start = declare('i32')
+    const [start, character, digit] = [declare('i32'), declare('i32'), declare('i32')]
     const refuse = giveBack(i32.of(0))
     const blanks = passBlanks(at, refuse)
     const passRun = forEver((out) =>
@@ -69,8 +71,11 @@ export function skipValue(index: number, isWide: GlobalVariable): WasmFunction {
           passText(at, look),
           jumpIf(out, isByte(byteAt(at), QUOTE)),
           passByte(at, ESCAPE, refuse),
-          must(isOneOf(byteAt(at), ESCAPED), refuse),
-          pass(at),
+          when(
+            isByte(byteAt(at), U),
+            steps(pass(at), passHex(at, character, digit, refuse)),
+            steps(must(isOneOf(byteAt(at), ESCAPED), refuse), pass(at)),
+          ),
         ),
       ),
       pass(at),

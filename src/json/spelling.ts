@@ -65,19 +65,52 @@ export interface Look {
   readonly seen: Variable
 }
 
-/** To the first byte that is not text: a quote, an escape, or what may not stand in a string. Looks at 16 bytes at a time. */
-export function passText(at: Variable, { chunk, stops, seen }: Look): Code {
+/** Bytes that end a run of text: quotes, escapes, and what may not stand in a string. */
+export function isNoText(chunk: Variable): Code {
   const is = (byte: number) => v128.equal(chunk.get, v128.all(i32.of(byte)))
-  const isNoText = v128.or(v128.or(is(QUOTE), is(ESCAPE)), v128.below(chunk.get, v128.all(i32.of(SPACE))))
+  return v128.or(v128.or(is(QUOTE), is(ESCAPE)), v128.below(chunk.get, v128.all(i32.of(SPACE))))
+}
+
+/** To the first byte that ends a run of text. Looks at 16 bytes at a time. */
+export function passText(at: Variable, { chunk, stops, seen }: Look): Code {
   return forEver((out, again) =>
     steps(
       chunk.set(v128.load(at.get)),
-      stops.set(v128.bits(isNoText)),
+      stops.set(v128.bits(isNoText(chunk))),
       seen.set(v128.or(seen.get, chunk.get)),
       when(i32.isZero(stops.get), steps(pass(at, 16), jump(again))),
       at.add(i32.trailingZeros(stops.get)),
       jump(out),
     ),
+  )
+}
+
+/**
+ * Four hexadecimal digits, as the number of a character. What is no whole character is for somebody else to tell: halves
+ * of one, and NUL.
+ */
+export function passHex(at: Variable, character: Variable, digit: Variable, otherwise: Code): Code {
+  const isHalf = isByte(i32.and(character.get, i32.of(0xf800)), 0xd800)
+  const next = steps(
+    digit.set(i32.minus(byteAt(at), i32.of(ZERO))),
+    when(
+      i32.above(digit.get, i32.of(9)),
+      steps(
+        digit.set(i32.minus(i32.or(byteAt(at), i32.of(0x20)), i32.of(0x61))),
+        when(i32.above(digit.get, i32.of(5)), otherwise),
+        digit.add(i32.of(10)),
+      ),
+    ),
+    character.set(i32.or(i32.shiftLeft(character.get, i32.of(4)), digit.get)),
+    pass(at),
+  )
+  return steps(
+    character.set(i32.of(0)),
+    next,
+    next,
+    next,
+    next,
+    when(i32.or(isHalf, i32.isZero(character.get)), otherwise),
   )
 }
 

@@ -12,10 +12,10 @@ const SCHEMA = { a: 'BIGINT', b: 'VARCHAR', corrupt: 'VARCHAR' }
 const OPTIONS = new Map([['columnNameOfCorruptRecord', 'corrupt']])
 
 /** The second is read by DuckDB alone, the third by nobody. */
-const RECORDS = ['{"a":1,"b":"x"}', '{"a":2,"b":"a\\nb"}', '{"a":"one"}'] as const
+const RECORDS = ['{"a":1,"b":"x"}', '{"a":2,"b":"\\ud83d\\ude00"}', '{"a":"one"}'] as const
 const ROWS = [
   { a: 1n, b: 'x', corrupt: null },
-  { a: 2n, b: 'a\nb', corrupt: null },
+  { a: 2n, b: '😀', corrupt: null },
   { a: null, b: null, corrupt: RECORDS[2] },
 ] as const
 
@@ -34,35 +34,39 @@ describe('the parser of a source', () => {
   })
 
   test('gives the same rows whatever the batches before were like', async () => {
-    await forSeeds(8, async (random) => {
-      const stage = payloadStage(parsePayload(SCHEMA, OPTIONS, SOURCE, 'test')!, 'source')
-      const parser = new PayloadParser(connection, stage)
-      await parser.parse([])
-      await connection.run(stage.view)
-      for (let batch = 0; batch < 60; batch++) {
-        // Long runs of batches that are alike, so that each way is taken, left and taken again.
-        const odds = [0, 0, 0.01, 0.6][Math.floor(batch / 12 + random.below(2)) % 4]!
-        const kinds = Array.from({ length: random.below(120) }, () =>
-          random.next() < odds ? 1 + random.below(2) : 0,
-        )
-        const cut = random.below(kinds.length + 1)
-        const records = [kinds.slice(0, cut), kinds.slice(cut)].map((some) =>
-          recordsOf(
-            SOURCE,
-            some.map((kind) => ({ data: Buffer.from(RECORDS[kind]!) })),
-          ),
-        )
-        await parser.parse(records)
-        const rows = await connection.rows('SELECT a, b, corrupt FROM source')
-        assert.deepEqual(
-          rows,
-          kinds.map((kind) => ROWS[kind]),
-          `batch ${batch}`,
-        )
-        assert.equal(await parser.malformed(), kinds.filter((kind) => kind === 2).length)
-        await parser.letGo()
-      }
-    })
+    await forSeeds(
+      2,
+      async (random) => {
+        const stage = payloadStage(parsePayload(SCHEMA, OPTIONS, SOURCE, 'test')!, 'source')
+        const parser = new PayloadParser(connection, stage)
+        await parser.parse([])
+        await connection.run(stage.view)
+        for (let batch = 0; batch < 60; batch++) {
+          // Long runs of batches that are alike, so that each way is taken, left and taken again.
+          const odds = [0, 0, 0.01, 0.6][Math.floor(batch / 12 + random.below(2)) % 4]!
+          const kinds = Array.from({ length: random.below(120) }, () =>
+            random.next() < odds ? 1 + random.below(2) : 0,
+          )
+          const cut = random.below(kinds.length + 1)
+          const records = [kinds.slice(0, cut), kinds.slice(cut)].map((some) =>
+            recordsOf(
+              SOURCE,
+              some.map((kind) => ({ data: Buffer.from(RECORDS[kind]!) })),
+            ),
+          )
+          await parser.parse(records)
+          const rows = await connection.rows('SELECT a, b, corrupt FROM source')
+          assert.deepEqual(
+            rows,
+            kinds.map((kind) => ROWS[kind]),
+            `batch ${batch}`,
+          )
+          assert.equal(await parser.malformed(), kinds.filter((kind) => kind === 2).length)
+          await parser.letGo()
+        }
+      },
+      500,
+    )
   })
 
   test('has DuckDB parse all, for a while, where the reader leaves too much', async () => {
