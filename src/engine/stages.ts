@@ -35,6 +35,8 @@ export interface BatchSetting {
 }
 
 const RESULT = 'result'
+/** Rows from which on a state is large; with half as many the gain is nought. */
+const LARGE_STATE = 1_000_000
 const LATE = 'late_rows'
 
 /**
@@ -50,6 +52,8 @@ export class Stages {
   readonly #variables: Map<string, string | undefined>
   /** Of the sources whose records are parsed. */
   readonly #parsers: readonly (PayloadParser | undefined)[]
+  /** What each operator's state had when it was last counted: it decides how a merge is done, never what it does. */
+  readonly #numRows = new Map<string, number>()
   /** Undefined when the state has changed since it was asked for. */
   #dueMs: number | null | undefined
 
@@ -158,7 +162,8 @@ export class Stages {
   async run(): Promise<Relation> {
     for (const { keep } of this.#program.watermarks) if (keep) await this.#connection.run(keep)
     for (const operator of this.#program.operators) {
-      for (const step of operator.run) await this.#step(step)
+      const isLarge = (this.#numRows.get(operator.name) ?? 0) >= LARGE_STATE
+      for (const step of operator.run) await this.#step(step, isLarge)
     }
     const rows = Number(
       await this.#connection.value(`CREATE OR REPLACE TEMP TABLE ${RESULT} AS ${this.#program.emit}`),
@@ -169,9 +174,11 @@ export class Stages {
     return new Relation(this.#connection, RESULT, this.#program.schema, rows)
   }
 
-  #step(step: Step): Promise<void> {
+  async #step(step: Step, isLarge = false): Promise<void> {
     if (typeof step === 'string') return this.#connection.run(step)
-    return 'code' in step ? step.run(this.#connection) : this.#connection.collect(step.returning, step.into)
+    if ('code' in step) return step.run(this.#connection)
+    const statements = (isLarge && step.overLarge) || [step.returning]
+    for (const statement of statements) await this.#connection.collect(statement, step.into)
   }
 
   /** The batch time after which an operator wants to run though no rows come, epoch milliseconds. */
@@ -207,9 +214,11 @@ export class Stages {
     const counts: OperatorCounts[] = []
     for (const { name, counts: select, late } of this.#program.operators) {
       const [row] = await this.#connection.rows(select)
+      const numRowsTotal = Number(row?.['total'])
+      this.#numRows.set(name, numRowsTotal)
       counts.push({
         operatorName: name,
-        numRowsTotal: Number(row?.['total']),
+        numRowsTotal,
         numRowsUpdated: Number(row?.['updated']),
         numRowsDroppedByWatermark: late === undefined ? 0 : Number(await this.#connection.value(late.count)),
       })

@@ -8,6 +8,7 @@ import { isSession } from '../rules/event-time-windows.ts'
 import { eventKeyEnd, isLate, lateForGroups } from './closing.ts'
 import { inTwoParts } from './in-two-parts.ts'
 import { countedOnce } from './late-rows.ts'
+import { mergeIntoState } from './merge-into-state.ts'
 import {
   handOn,
   isForgetting,
@@ -15,7 +16,6 @@ import {
   type Operator,
   type OperatorContext,
   ROWS,
-  sameKey,
   storable,
   WATERMARK,
 } from './operator.ts'
@@ -83,14 +83,10 @@ async function mergedOperator(
   const [state, delta, late] = [quoted(`${name}_state`), quoted(`${name}_delta`), quoted(`${name}_late`)]
   const touched = `${name}_touched`
   const columns = types.map((field) => quoted(field.name)).join(', ')
-  const first = quoted(types[0]!.name)
   const results = [
     ...keys.map(quoted),
     ...calls.map((each, i) => `${each.final} AS ${quoted(aggregate.calls[i]!.name)}`),
   ].join(', ')
-  const updates = calls
-    .flatMap((each) => each.state)
-    .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
   const forgets = over !== undefined && isForgetting(mode)
   const dropLate = [
     `CREATE OR REPLACE TEMP TABLE ${late} AS SELECT coalesce(sum(${quoted(ROWS)}), 0)::BIGINT AS n FROM ${delta} WHERE (${isLate(over, mode)})${countedOnce(aggregate)}`,
@@ -116,13 +112,11 @@ async function mergedOperator(
       `CREATE OR REPLACE TEMP TABLE ${delta} AS ${select}`,
       ...(over ? dropLate : []),
       `CREATE OR REPLACE TEMP TABLE ${quoted(touched)} AS FROM ${state} LIMIT 0`,
-      {
-        returning:
-          `MERGE INTO ${state} AS s USING (SELECT ${columns} FROM ${delta}) AS d ON ${sameKey(keys, 's', 'd')} ` +
-          `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${first} = s.${first}`} ` +
-          `WHEN NOT MATCHED THEN INSERT RETURNING ${columns}`,
-        into: touched,
-      },
+      mergeIntoState(
+        { state: `${name}_state`, delta: `${name}_delta`, touched },
+        types.slice(0, keys.length),
+        calls,
+      ),
     ],
     evict: forgets ? [`DELETE FROM ${state} WHERE ${over} <= ${WATERMARK}`] : [],
     late: await lateForGroups(aggregate, `SELECT n FROM ${late}`, context),

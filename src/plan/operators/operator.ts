@@ -5,14 +5,19 @@ import type { Analysis } from '../analysis.ts'
 import type { Plan } from '../plan.ts'
 import type { LateRows } from './late-rows.ts'
 
-/**
- * A statement; one with RETURNING whose rows become those of a table, so many of them that no second look is cheap; or
- * code of the user's between two statements.
- */
+/** A statement; one that merges into the state; or code of the user's between two statements. */
 export type Step =
   | string
-  | { readonly returning: string; readonly into: string }
+  | MergingStep
   | { readonly code: string; run(connection: Connection): Promise<void> }
+
+/** A statement with RETURNING whose rows become those of a table, so many of them that no second look is cheap. */
+export interface MergingStep {
+  readonly returning: string
+  readonly into: string
+  /** Statements that do the same together, in less time where the state is large, and in more where it is not. */
+  readonly overLarge?: readonly string[]
+}
 
 /**
  * A stateful operator as SQL: a state table, and the statements of one batch.

@@ -9,6 +9,7 @@ import type { Aggregate, Plan } from '../plan.ts'
 import { HOP, isHop, TUMBLE } from '../rules/event-time-windows.ts'
 import { closingAt, isLate, lateForGroups } from './closing.ts'
 import { countedOnce } from './late-rows.ts'
+import { mergeIntoState } from './merge-into-state.ts'
 import {
   handOn,
   isForgetting,
@@ -120,9 +121,6 @@ export async function panesOperator(
   const near = `CAST(${length} AS INTERVAL)`
   const touchedWindows = `SELECT DISTINCT ${groups} FROM (SELECT *, unnest(${windows}) AS ${window} FROM ${delta})${isOpen}`
   const touchedKeys = sameKey([...others.map((key) => key.name), panes.key.name], 's', 't')
-  const updates = calls
-    .flatMap((each) => each.state)
-    .map(({ name: c, merge }) => `${quoted(c)} = ${merge(`s.${quoted(c)}`, `d.${quoted(c)}`)}`)
   const lateWindows = `len(list_filter(${windows}, lambda w: coalesce(${closed('w."end"')} <= ${LATE_BEFORE}, false)))`
   const pane = quoted(PANE)
   const nothing = `${assembled('', '')} LIMIT 0`
@@ -145,13 +143,11 @@ export async function panesOperator(
         : []),
       `DELETE FROM ${delta} WHERE ${forgets ? isLate(closed(lastEnd), mode) : `${pane} IS NULL`}`,
       `CREATE OR REPLACE TEMP TABLE ${quoted(touched)} AS FROM ${state} LIMIT 0`,
-      {
-        returning:
-          `MERGE INTO ${state} AS s USING (SELECT ${columns} FROM ${delta}) AS d ON ${sameKey(keys, 's', 'd')} ` +
-          `WHEN MATCHED THEN UPDATE SET ${updates.join(', ') || `${pane} = s.${pane}`} ` +
-          `WHEN NOT MATCHED THEN INSERT RETURNING ${columns}`,
-        into: touched,
-      },
+      mergeIntoState(
+        { state: `${name}_state`, delta: `${name}_delta`, touched },
+        types.slice(0, keys.length),
+        calls,
+      ),
       ...handOn('TABLE', name, mode, {
         append: assembled(
           ` WHERE ${closed(pane)} < ${WATERMARK}`,
