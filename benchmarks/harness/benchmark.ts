@@ -33,6 +33,8 @@ export interface Benchmark {
   readonly question: string
   /** What its processes can do, by name. */
   readonly arms: Readonly<Record<string, OpenArm>>
+  /** Names of the queries that `--query` can choose one of; left out where there is no choice. */
+  readonly queries?: readonly string[]
   run(lab: Lab): Promise<Figures>
   exhibit(figures: Figures): Exhibit
 }

@@ -6,8 +6,9 @@
  * over the producer's ledger. That is about 4,400 runs, and 45 minutes of CPU.
  */
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { table } from 'table'
+import yargs from 'yargs'
+import { hideBin } from 'yargs/helpers'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { PostgresServer, postgresPrograms } from '../support/postgres-server.ts'
 import { inParallel, killAt, randomPairs, type Stretch } from './matrix.ts'
@@ -17,16 +18,41 @@ import type { Point } from './trial.ts'
 
 const PROGRESS_EVERY = 25
 
-const { values } = parseArgs({
-  options: {
-    query: { type: 'string', multiple: true },
-    store: { type: 'string', multiple: true },
-    sink: { type: 'string', multiple: true },
-    pairs: { type: 'string', default: '20' },
-    workers: { type: 'string', default: String(Math.max(2, availableParallelism())) },
-    seed: { type: 'string', default: process.env['SLUICE_SEED'] ?? String(Date.now()) },
-  },
-})
+const several = (part: keyof Scene) =>
+  ({
+    array: true,
+    nargs: 1,
+    choices: [...new Set(WHOLE_MATRIX.map((scene) => scene[part] as string))],
+  }) as const
+const { query, store, sink, pairs, workers, seed } = yargs(hideBin(process.argv))
+  .scriptName('npm run crash --')
+  .locale('en')
+  .usage('$0 [options]\n\nThe crash matrix, or the part of it that the options name.')
+  .options({
+    query: { ...several('query'), describe: 'play these queries alone' },
+    store: { ...several('store'), describe: 'and these stores of checkpoints' },
+    sink: { ...several('sink'), describe: 'and these sinks' },
+    pairs: { type: 'number', default: 20, requiresArg: true, describe: 'random pairs of kills of each cell' },
+    workers: {
+      type: 'number',
+      default: Math.max(2, availableParallelism()),
+      requiresArg: true,
+      describe: 'runs at the same time',
+    },
+    seed: {
+      type: 'string',
+      default: process.env['SLUICE_SEED'] ?? String(Date.now()),
+      defaultDescription: 'drawn',
+      requiresArg: true,
+    },
+  })
+  .version(false)
+  .strict()
+  .check(({ pairs, workers }) => {
+    if (!(Number.isInteger(pairs) && pairs >= 0)) return '--pairs is a whole number'
+    return (Number.isInteger(workers) && workers > 0) || '--workers is a whole number, 1 or more'
+  })
+  .parseSync()
 
 interface Row {
   readonly scene: Scene
@@ -41,15 +67,13 @@ interface Row {
   readonly minutes: number
 }
 
-const pairs = Number(values.pairs)
-const workers = Number(values.workers)
-const random = seededRandom(values.seed)
+const random = seededRandom(seed)
 const failures: string[] = []
 const programs = postgresPrograms()
 const postgres = programs === undefined ? undefined : await PostgresServer.start(programs)
 const stage = await Stage.open(random, postgres?.url)
 if (!postgres) say('no PostgreSQL server on this machine: the sink postgres is left out')
-say(`crash matrix, seed ${values.seed}`)
+say(`crash matrix, seed ${seed}`)
 try {
   const rows: Row[] = []
   for (const scene of scenes()) {
@@ -64,11 +88,10 @@ try {
   await postgres?.stop()
 }
 for (const failure of failures) process.stdout.write(`${failure}\n`)
-if (failures.length > 0) process.stdout.write(`npm run crash -- --seed ${values.seed} repeats this run\n`)
+if (failures.length > 0) process.stdout.write(`npm run crash -- --seed ${seed} repeats this run\n`)
 process.exitCode = failures.length > 0 ? 1 : 0
 
 function scenes(): readonly Scene[] {
-  const { query, store, sink } = values
   const asked = WHOLE_MATRIX.filter(
     (scene) =>
       (query?.includes(scene.query) ?? true) &&

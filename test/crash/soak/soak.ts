@@ -7,8 +7,9 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { table } from 'table'
+import yargs from 'yargs'
+import { hideBin } from 'yargs/helpers'
 import { KinesisDouble } from '../../../src/testing/kinesis/double.ts'
 import { S3Double } from '../../../src/testing/s3/double.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
@@ -26,23 +27,32 @@ const SAMPLE_EVERY_MS = 5000
 const REPORT_EVERY_MS = 60_000
 const RESHARD_EVERY_MS = 45_000
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '30' },
-    rate: { type: 'string', default: '500' },
-    seed: { type: 'string', default: process.env['SLUICE_SEED'] ?? String(Date.now()) },
-  },
-})
-const durationMs = Number(values.minutes) * 60_000
-const eventsPerSecond = Number(values.rate)
-if (!(durationMs > 0 && eventsPerSecond > 0)) throw new Error('minutes and rate are numbers above 0')
-say(`soak, seed ${values.seed}: ${values.minutes} minutes, ${eventsPerSecond} records a second`)
+const { minutes, rate, seed } = yargs(hideBin(process.argv))
+  .scriptName('npm run soak --')
+  .locale('en')
+  .usage('$0 [options]\n\nQueries under kills, reshards and faults, held against plain DuckDB in the end.')
+  .options({
+    minutes: { type: 'number', default: 30, requiresArg: true },
+    rate: { type: 'number', default: 500, requiresArg: true, describe: 'records a second' },
+    seed: {
+      type: 'string',
+      default: process.env['SLUICE_SEED'] ?? String(Date.now()),
+      defaultDescription: 'drawn',
+      requiresArg: true,
+    },
+  })
+  .version(false)
+  .strict()
+  .check(({ minutes, rate }) => (minutes > 0 && rate > 0) || '--minutes and --rate are numbers above 0')
+  .parseSync()
+const durationMs = minutes * 60_000
+say(`soak, seed ${seed}: ${minutes} minutes, ${rate} records a second`)
 
-const random = seededRandom(values.seed)
+const random = seededRandom(seed)
 const compiled = await compile()
 const successors = new Successors(compiled.child)
 const [kinesis, s3] = [new KinesisDouble({ keptCalls: 1 }), new S3Double({ keptCalls: 1 })]
-const stream = new SteadyStream(kinesis, random, eventsPerSecond)
+const stream = new SteadyStream(kinesis, random, rate)
 const { endpointUrl } = await kinesis.listen()
 const inBucket = onS3(s3, (await s3.listen()).endpointUrl)
 
@@ -98,7 +108,7 @@ async function storm(): Promise<void> {
     }
   }
   const put = () => {
-    const due = Math.floor(((performance.now() - startedAt) / 1000) * eventsPerSecond) - stream.size
+    const due = Math.floor(((performance.now() - startedAt) / 1000) * rate) - stream.size
     if (due > 0) stream.put(due)
   }
   const survive = async () => {
@@ -152,7 +162,7 @@ async function settle(faults: readonly string[]): Promise<boolean> {
       `(slope ${mibPerHour.toFixed(1)} MiB an hour, ${riseMib.toFixed(1)} MiB since the warm-up)`,
   )
   const isWell = exact && verdict !== 'growing'
-  say(isWell ? 'every row once' : `NOT WELL; npm run soak -- --seed ${values.seed} draws the same again`)
+  say(isWell ? 'every row once' : `NOT WELL; npm run soak -- --seed ${seed} draws the same again`)
   return isWell
 }
 
