@@ -54,7 +54,7 @@ export class PayloadParser {
       await this.#run(rest)
       this.#hadUnread = !hasReadAll()
     }
-    if (!this.#hadUnread) this.#malformed = 0
+    if (!this.#hadUnread && !rest.mayMisfit) this.#malformed = 0
     if (reader.unread > rows * MOST_UNREAD) this.#batchesWithout = BATCHES_WITHOUT
   }
 

@@ -2,6 +2,8 @@
 export type PlainKind =
   /** A string. */
   | { readonly kind: 'text' }
+  /** Any value, kept as it stands. */
+  | { readonly kind: 'json' }
   | { readonly kind: 'boolean' }
   /** A whole number. */
   | { readonly kind: 'integer'; readonly bytes: 1 | 2 | 4 | 8; readonly isSigned: boolean }
@@ -39,6 +41,7 @@ export function bytesOf(as: PlainKind): number {
   if ('bytes' in as) return as.bytes
   switch (as.kind) {
     case 'text':
+    case 'json':
       return STRUCT_BYTES
     case 'boolean':
       return 1

@@ -137,15 +137,22 @@ function read(fields: readonly PlainField[], layout: Layout): WasmFunction {
           ),
         ),
       )
+    const other = (leave: Code): Code => steps(at.set(callAt(SKIP)(at.get, i32.of(0))), must(at.get, leave))
+    /** Within the record: one that is open may go on for a while, and more would be kept of it than there is room for. */
+    const anyValue = (leave: Code): Code =>
+      steps(
+        start.set(at.get),
+        other(leave),
+        when(i32.above(at.get, end.get), leave),
+        length.set(i32.minus(at.get, start.get)),
+      )
     const value = (index: number, leave: Code): Code => {
       const { as } = fields[index]!
       const column = columns[index]
       const here = column ? placeOf(column, row) : undefined
-      if (as.kind === 'text')
-        return steps(
-          textWithEscapes(leave),
-          column ? storeText(frame, column, used[index]!, copied) : steps(),
-        )
+      const keep = () => (column ? storeText(frame, column, used[index]!, copied) : steps())
+      if (as.kind === 'text') return steps(textWithEscapes(leave), keep())
+      if (as.kind === 'json') return steps(anyValue(leave), keep())
       return plainValue(as, frame, here, layout.powersOfTen, leave)
     }
     const field = (index: number, leave: Code): Code =>
@@ -159,7 +166,6 @@ function read(fields: readonly PlainField[], layout: Layout): WasmFunction {
           steps(value(index, leave), present.set(i32.or(present.get, bitOf(index)))),
         ),
       )
-    const other = (leave: Code): Code => steps(at.set(callAt(SKIP)(at.get, i32.of(0))), must(at.get, leave))
     const member = (leave: Code): Code =>
       steps(
         text(leave),
@@ -278,7 +284,7 @@ const NOTHING = v128.all(i32.of(0))
 
 /** Reads a value that is no text and puts it `here`, if it is wanted. */
 function plainValue(
-  as: Exclude<PlainKind, { kind: 'text' }>,
+  as: Exclude<PlainKind, { kind: 'text' | 'json' }>,
   frame: Frame,
   here: Code | undefined,
   powersOfTen: number,

@@ -42,13 +42,16 @@ import {
 /** Lists and objects that stand in each other. */
 const MOST_DEPTH = 32
 
+const bytesOf = (text: string): readonly number[] => [...text].map((each) => each.charCodeAt(0))
 /** What may follow a backslash, beside a `u`. */
-const ESCAPED = [...'"\\/bfnrt'].map((each) => each.charCodeAt(0))
+const ESCAPED = bytesOf('"\\/bfnrt')
 const U = 0x75
+const EXPONENT = bytesOf('eE')
+const SIGN = bytesOf('+-')
 
 /**
  * `skip(at, depth)` goes past a value of any kind that nobody asked for. It has to be JSON all the same, without
- * halves of characters or an exponent: what is not gives 0.
+ * halves of characters: what is not gives 0.
  *
  * @param index of this function in its module, which calls itself
  * @param isWide set to 1 when a text has bytes outside of ASCII
@@ -86,6 +89,7 @@ export function skipValue(index: number, isWide: GlobalVariable): WasmFunction {
       digits,
       when(isByte(byteAt(start), ZERO), must(isByte(i32.minus(at.get, start.get), 1), refuse)),
       when(isByte(byteAt(at), DOT), steps(pass(at), digits)),
+      when(isOneOf(byteAt(at), EXPONENT), steps(pass(at), when(isOneOf(byteAt(at), SIGN), pass(at)), digits)),
     )
     const inner = steps(at.set(callAt(index)(at.get, i32.plus(depth.get, i32.of(1)))), must(at.get, refuse))
     const itemsUpTo = (close: number, item: Code): Code =>

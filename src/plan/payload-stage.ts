@@ -1,9 +1,10 @@
 import { isBulk } from '../attach.ts'
 import type { Field, Schema } from '../batch.ts'
 import { parseDuckType } from '../duck-type.ts'
-import { literal, quoted } from '../duckdb.ts'
+import { quoted } from '../duckdb.ts'
 import type { JsonColumns } from '../json/json-reader.ts'
-import { type Step, TEXT } from './payload/record.ts'
+import { mayMisfit, type Origin, parseSql, REASON, readSql } from './payload/parse-sql.ts'
+import { type Reading, readName } from './payload/record.ts'
 import type { Payload, PayloadMode } from './payload.ts'
 
 /** The parsing of one stream's records, as the SQL of every batch. */
@@ -39,6 +40,8 @@ export interface RestParsing extends Parsing {
   readonly columns: JsonColumns
   /** Takes what was read as all there is. Only right when nothing was left. */
   readonly nothing: string
+  /** Whether a record may be malformed though it was read. */
+  readonly mayMisfit: boolean
 }
 
 /** Where malformed records are put, batch by batch. */
@@ -49,9 +52,6 @@ export interface BadRecords {
   readonly schema: Schema
   readonly keep: string
 }
-
-/** Why a record is malformed; NULL in all others. */
-const REASON = '"malformed because"'
 
 /** What `badRecords()` and `badRecordsPath` call it. */
 const REASON_COLUMN = { name: 'reason', type: 'VARCHAR' }
@@ -99,11 +99,9 @@ export function payloadStage(
     `CREATE OR REPLACE TEMP TABLE ${parsed} AS ${filter === undefined ? select : `SELECT * FROM (${select}) WHERE ${filter}`}`
   // CASE, for OR may ask the condition of a record that is malformed.
   const filter = isWanted && `CASE WHEN ${REASON} IS NULL THEN ${isWanted} ELSE true END`
-  const parsing = (origin: Origin): Parsing => ({
+  const parsing = (origin: Origin, isNeeded: (column: Field) => boolean): Parsing => ({
     raw: origin.table,
-    rawColumns: source
-      .filter((column) => column.name === origin.data || kept.includes(column))
-      .map(({ name }) => name),
+    rawColumns: source.filter((column) => kept.includes(column) || isNeeded(column)).map(({ name }) => name),
     careful: into(
       parseSql(payload, origin, kept, (step) => step.sql),
       filter,
@@ -113,19 +111,28 @@ export function payloadStage(
       filter,
     ),
   })
-  const rest: Origin = { table: `${table}_read`, data: UNREAD, isRead: true }
-  const columnsToRead = jsonColumns(payload, kept)
+  const isData = ({ name }: Field) => name === 'data'
+  const restParsing = (reading: Reading, columnsToRead: JsonColumns): RestParsing => {
+    const read = `${table}_read`
+    const isMalformed = mayMisfit(reading)
+    // The text of a record that was read is asked for when it is malformed.
+    const needsText = isMalformed && kept.some(({ name }) => name === payload.corruptColumn)
+    return {
+      ...parsing({ table: read, data: UNREAD, reading }, (column) => needsText && isData(column)),
+      columns: columnsToRead,
+      nothing: into(readSql(payload, read, reading, kept), isMalformed ? filter : isWanted),
+      mayMisfit: isMalformed,
+    }
+  }
+  const { reading } = payload.parser
+  const columnsToRead = reading && jsonColumns(payload, reading, kept)
   const rows = `SELECT ${columns.join(', ')} FROM ${parsed}${mode === 'DROPMALFORMED' ? ` WHERE ${REASON} IS NULL` : ''}`
   const positions = source.filter(isPosition)
   const first = [`${REASON} AS reason`, 'row', ...positions.map(({ name }) => quoted(name))]
   return {
     rawSchema: source,
-    whole: parsing({ table: `${table}_raw`, data: 'data', isRead: false }),
-    rest: columnsToRead && {
-      ...parsing(rest),
-      columns: columnsToRead,
-      nothing: into(nothingLeftSql(payload, rest, kept), isWanted),
-    },
+    whole: parsing({ table: `${table}_raw`, data: 'data' }, isData),
+    rest: reading && columnsToRead && restParsing(reading, columnsToRead),
     // A stream of the malformed records is no place to fail because of them.
     mode: part === 'malformed' ? 'PERMISSIVE' : mode,
     view: `CREATE OR REPLACE TEMP VIEW ${table} AS ${part === 'malformed' ? records : rows}`,
@@ -155,101 +162,23 @@ function keptSchema({ source, fields, part, mode }: Payload, shown: Schema, keep
 
 const isPosition = ({ name }: Field) => POSITION_COLUMNS.has(name.toLowerCase())
 
-/** What rows are parsed from. */
-interface Origin {
-  readonly table: string
-  /** The column of the records that are to be parsed; NULL where there is nothing to parse any more. */
-  readonly data: string
-  /** Whether there are values that a reader has read. */
-  readonly isRead: boolean
-}
-
 /** Records that a reader left as they are. */
 const UNREAD = 'unread data'
 
-/** What a reader has read of a field; NULL in records that it left. */
-const readName = (field: string) => `read ${field}`
-
-/** @returns undefined for payloads that no reader can read, or beside whose records there are values with parts */
-function jsonColumns({ parser, source }: Payload, kept: Schema): JsonColumns | undefined {
-  const { plain, values } = parser
+/** @returns undefined when beside the records values with parts are kept: they come row by row */
+function jsonColumns({ source }: Payload, { fields }: Reading, kept: Schema): JsonColumns | undefined {
   const isPlain = source.every((column) => !kept.includes(column) || isBulk(parseDuckType(column.type)))
-  if (!plain || !isPlain) return undefined
-  const keptField = (name: string) => kept.find((column) => column.name === name && !source.includes(column))
-  const fields = values.map(({ field: { name } }, index) => ({
-    name,
-    as: plain[index]!,
-    isKept: keptField(name) !== undefined,
-  }))
-  const schema = fields.flatMap(({ name }) => {
-    const field = keptField(name)
-    return field ? [{ name: readName(name), type: field.type }] : []
+  if (!isPlain) return undefined
+  const columns = fields.map(({ name, as, isToken }) => {
+    const field = kept.find((column) => column.name === name && !source.includes(column))
+    // Of what is not wanted it has to be known whether it fits.
+    return {
+      name,
+      as,
+      isKept: isToken || field !== undefined,
+      type: isToken ? 'VARCHAR' : (field?.type ?? ''),
+    }
   })
-  return { from: 'data', fields, schema: [...schema, { name: UNREAD, type: 'BLOB' }] }
-}
-
-/** The columns that are kept, when a reader has read all records. */
-function nothingLeftSql({ fields, corruptColumn }: Payload, { table }: Origin, kept: Schema): string {
-  const items = kept.map((column) => {
-    const { name } = column
-    if (!fields.includes(column)) return quoted(name)
-    return name === corruptColumn
-      ? `NULL::VARCHAR AS ${quoted(name)}`
-      : `${quoted(readName(name))} AS ${quoted(name)}`
-  })
-  return `SELECT ${[...items, `NULL::VARCHAR AS ${REASON}`].join(', ')} FROM ${table}`
-}
-
-/** The columns that are kept, and why the record is malformed. All fields are checked, whether or not they are kept. */
-function parseSql(payload: Payload, origin: Origin, kept: Schema, sqlOf: (step: Step) => string): string {
-  const { parser, fields } = payload
-  // One bad record would fail a plain decode, and the batch with it.
-  const text: Step = { column: TEXT, sql: `TRY(decode(${quoted(origin.data)}))` }
-  const values = parser.values.map(({ field, value }) => ({ column: fieldColumn(field.name), sql: value }))
-  const reason: Step = { column: REASON, sql: reasonSql(payload, origin) }
-  const layers: readonly (readonly Step[])[] = [
-    [text],
-    ...parser.steps.map((step) => [step]),
-    values,
-    [reason],
-  ]
-  const rows = layers.reduce(
-    (from, steps) =>
-      `(SELECT *, ${steps.map((step) => `${sqlOf(step)} AS ${step.column}`).join(', ')} FROM ${from})`,
-    origin.table,
-  )
-  const items = [
-    ...kept.map((column) =>
-      fields.includes(column)
-        ? `${fieldSql(column, payload, origin)} AS ${quoted(column.name)}`
-        : quoted(column.name),
-    ),
-    REASON,
-  ]
-  return `SELECT ${items.join(', ')} FROM ${rows}`
-}
-
-function reasonSql({ parser, fields }: Payload, { data }: Origin): string {
-  const misfits = parser.values.flatMap(({ field }) => {
-    const misfit = parser.misfit(field, fieldColumn(field.name))
-    const type = fields.find(({ name }) => name === field.name)?.type
-    return misfit === undefined ? [] : [{ when: misfit, reason: `${field.name} does not fit ${type}` }]
-  })
-  const checks = [{ when: `${TEXT} IS NULL`, reason: 'it is no UTF-8 text' }, ...parser.checks, ...misfits]
-  const branches = checks.map(({ when, reason }) => `WHEN ${when} THEN ${literal(reason)}`)
-  // A record that is NULL has no payload; nothing is wrong with it.
-  return `CASE WHEN ${quoted(data)} IS NULL THEN NULL ${branches.join(' ')} END`
-}
-
-function fieldSql({ name, type }: Field, { corruptColumn, mode }: Payload, { data, isRead }: Origin): string {
-  const value = `CAST(${fieldColumn(name)} AS ${type})`
-  if (name !== corruptColumn) return isRead ? `coalesce(${quoted(readName(name))}, ${value})` : value
-  if (mode !== 'PERMISSIVE') return 'CAST(NULL AS VARCHAR)'
-  // Bytes that are no text come escaped, so that the column is NULL for no malformed record.
-  return `CASE WHEN ${REASON} IS NOT NULL THEN coalesce(${TEXT}, CAST(${quoted(data)} AS VARCHAR)) END`
-}
-
-/** A field's value while the columns of the source still stand beside it. */
-function fieldColumn(name: string): string {
-  return quoted(`value of ${name}`)
+  const schema = columns.flatMap(({ name, isKept, type }) => (isKept ? [{ name: readName(name), type }] : []))
+  return { from: 'data', fields: columns, schema: [...schema, { name: UNREAD, type: 'BLOB' }] }
 }

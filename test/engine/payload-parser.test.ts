@@ -8,15 +8,21 @@ import { recordsOf } from '../../src/rows.ts'
 import { forSeeds } from '../support/seeds.ts'
 
 const SOURCE = [{ name: 'data', type: 'BLOB' }]
-const SCHEMA = { a: 'BIGINT', b: 'VARCHAR', corrupt: 'VARCHAR' }
+const SCHEMA = { a: 'BIGINT', b: 'VARCHAR', l: 'BIGINT[]', corrupt: 'VARCHAR' }
 const OPTIONS = new Map([['columnNameOfCorruptRecord', 'corrupt']])
 
-/** The second is read by DuckDB alone, the third by nobody. */
-const RECORDS = ['{"a":1,"b":"x"}', '{"a":2,"b":"\\ud83d\\ude00"}', '{"a":"one"}'] as const
+/** The second is read by DuckDB alone, the third by nobody; the fourth is read, and only then found to be malformed. */
+const RECORDS = [
+  '{"a":1,"b":"x","l":[7]}',
+  '{"a":2,"b":"\\ud83d\\ude00"}',
+  '{"a":"one"}',
+  '{"a":4,"l":["x"]}',
+] as const
 const ROWS = [
-  { a: 1n, b: 'x', corrupt: null },
-  { a: 2n, b: '😀', corrupt: null },
-  { a: null, b: null, corrupt: RECORDS[2] },
+  { a: 1n, b: 'x', l: '[7]', corrupt: null },
+  { a: 2n, b: '😀', l: null, corrupt: null },
+  { a: null, b: null, l: null, corrupt: RECORDS[2] },
+  { a: 4n, b: null, l: '[NULL]', corrupt: RECORDS[3] },
 ] as const
 
 describe('the parser of a source', () => {
@@ -45,7 +51,7 @@ describe('the parser of a source', () => {
           // Long runs of batches that are alike, so that each way is taken, left and taken again.
           const odds = [0, 0, 0.01, 0.6][Math.floor(batch / 12 + random.below(2)) % 4]!
           const kinds = Array.from({ length: random.below(120) }, () =>
-            random.next() < odds ? 1 + random.below(2) : 0,
+            random.next() < odds ? 1 + random.below(3) : 0,
           )
           const cut = random.below(kinds.length + 1)
           const records = [kinds.slice(0, cut), kinds.slice(cut)].map((some) =>
@@ -55,13 +61,13 @@ describe('the parser of a source', () => {
             ),
           )
           await parser.parse(records)
-          const rows = await connection.rows('SELECT a, b, corrupt FROM source')
+          const rows = await connection.rows('SELECT a, b, l::VARCHAR AS l, corrupt FROM source')
           assert.deepEqual(
             rows,
             kinds.map((kind) => ROWS[kind]),
             `batch ${batch}`,
           )
-          assert.equal(await parser.malformed(), kinds.filter((kind) => kind === 2).length)
+          assert.equal(await parser.malformed(), kinds.filter((kind) => kind >= 2).length)
           await parser.letGo()
         }
       },
@@ -76,7 +82,7 @@ describe('the parser of a source', () => {
       get: (target, name) => {
         if (name === 'run')
           return (sql: string) => {
-            asked.push(WAYS.find((way) => way(stage) === sql)?.name ?? sql)
+            asked.push(Object.keys(WAYS).find((way) => WAYS[way]?.(stage) === sql) ?? sql)
             return target.run(sql)
           }
         const value = Reflect.get(target, name)
@@ -105,8 +111,10 @@ describe('the parser of a source', () => {
 })
 
 type Stage = ReturnType<typeof payloadStage>
-const nothing = ({ rest }: Stage) => rest?.nothing
-const rest = ({ rest: parsing }: Stage) => parsing?.trusting
-const carefully = ({ rest: parsing }: Stage) => parsing?.careful
-const whole = ({ whole: parsing }: Stage) => parsing.trusting
-const WAYS = [nothing, rest, carefully, whole]
+
+const WAYS: Readonly<Record<string, (stage: Stage) => string | undefined>> = {
+  nothing: ({ rest }) => rest?.nothing,
+  rest: ({ rest }) => rest?.trusting,
+  carefully: ({ rest }) => rest?.careful,
+  whole: ({ whole }) => whole.trusting,
+}

@@ -95,6 +95,74 @@ const MOMENTS: Spellings = {
   ],
 }
 
+/** What is no JSON, or not written as nearly all JSON is. */
+const ODD = [
+  '1e',
+  '1e+',
+  '[1,]',
+  '[1 2]',
+  '{"a"}',
+  '{"a":01}',
+  '["\\ud83d\\ude00"]',
+  '{"a":"\\ud800"}',
+  '["\\u0000"]',
+  '["tab\tin it"]',
+  '[nul]',
+  '[',
+  '{"a":[1}',
+  'NaN',
+  `${'['.repeat(40)}${']'.repeat(40)}`,
+]
+/** Whether these fit is for DuckDB to tell, of what has been found. */
+const numbers: Spellings = {
+  plain: [
+    '0',
+    '-0',
+    '1.10',
+    '-12.50',
+    '123456789012345678901234567890',
+    '170141183460469231731687303715884105728',
+    '0.30000000000000004',
+    '1e5',
+    '-2.5E-10',
+    '1e400',
+    '1e-400',
+    '-1E+400',
+    `${'9'.repeat(400)}.5`,
+    '16777217',
+    '"1.5"',
+    '"NaN"',
+    '[1]',
+    'true',
+  ],
+  other: ODD,
+}
+const parts: Spellings = {
+  plain: [
+    '[]',
+    '{}',
+    '[1,2,3]',
+    '[ 1 ,\n null , 3 ]',
+    '[1,"2",[3],{"a":4}]',
+    '["x","\\u00e9 \\" \\\\","家 😀","\\/"]',
+    '["2024-02-29"]',
+    '[["2024-02-29",null],[],["x"]]',
+    '{"a":1,"b":"x","c":[{"a":1.5},{"a":null}]}',
+    '{"b":{ "deep" : [ 1.10 ] },"a":1,"a":2}',
+    '{"a":1,"b":2}',
+    '{"1":{"x" : 1},"-7":null}',
+    '[{"at":"2024-01-31T23:59:59Z","l":{"k":["v",1]}}, {"l":{}}]',
+    '123456789012345678901234567890',
+    '1.10',
+    '[1e5, -1.5E-7, 2e+99, 1e400]',
+    '"text"',
+    'true',
+    `[${Array.from({ length: 300 }, (_, index) => index).join(', ')}]`,
+    `${'['.repeat(30)}${']'.repeat(30)}`,
+  ],
+  other: ODD,
+}
+
 const SPELLINGS: Readonly<Record<string, Spellings>> = {
   VARCHAR: TEXTS,
   BOOLEAN: { plain: ['true', 'false'], other: ['"true"', '1', 'True', 'tru', 'falsy', 'truee'] },
@@ -151,6 +219,20 @@ const SPELLINGS: Readonly<Record<string, Spellings>> = {
   },
   TIMESTAMP: MOMENTS,
   'TIMESTAMP WITH TIME ZONE': MOMENTS,
+  UUID: { plain: ['"8c3c1d2e-0000-4000-8000-0123456789ab"', '"8C3C1D2E"', '"\\u0038"'], other: ['8', '[]'] },
+  BLOB: { plain: ['"aGVsbG8="', '""', '"a\\/+="', '"\\/\\/\\/\\/"', '"not base64"'], other: ['12', 'null1'] },
+  TIME: { plain: ['"12:34:56.5"', '"1:02"', '"25:00"', '"noon"'], other: ['12', 'true'] },
+  FLOAT: numbers,
+  HUGEINT: numbers,
+  'DECIMAL(30,2)': numbers,
+  JSON: parts,
+  'INTEGER[]': parts,
+  'VARCHAR[]': parts,
+  'DATE[][]': parts,
+  'STRUCT(a INTEGER, b VARCHAR, c STRUCT(a DOUBLE)[])': parts,
+  'MAP(VARCHAR, INTEGER)': parts,
+  'MAP(INTEGER, JSON)': parts,
+  'STRUCT(at TIMESTAMP, l MAP(VARCHAR, VARCHAR[]))[]': parts,
 }
 const TYPES = Object.keys(SPELLINGS)
 const NAMES = [
@@ -172,6 +254,13 @@ const IGNORED: Spellings = {
   plain: [
     '1',
     '-0.25',
+    '1e5',
+    '-1.25E-07',
+    '0e0',
+    '9e+99',
+    '1E400',
+    '-1e-400',
+    `${'9'.repeat(400)}e400`,
     'null',
     '"text \\" \\\\ \\n \\u00e9\\uFFff"',
     '[]',
@@ -185,7 +274,9 @@ const IGNORED: Spellings = {
     '"\\ud83d\\ude00"',
     '"\\ud800"',
     '"\\u12"',
-    '1e5',
+    '1e',
+    '1e+',
+    '1.e5',
     '[1,]',
     '{"a"}',
     '[1 2]',
@@ -329,7 +420,11 @@ describe('records that are read while they are attached', () => {
             odd.splice(random.below(length + 1), 0, Buffer.alloc(1_100_000, 'x'))
           return odd
         })
-        const stage = stageOf(fields, {}, wanted)
+        const corrupt = { name: 'the record', type: 'VARCHAR' }
+        const stage =
+          random.below(3) === 0
+            ? stageOf([...fields, corrupt], { columnNameOfCorruptRecord: corrupt.name }, [...wanted, corrupt])
+            : stageOf(fields, {}, wanted)
         const reading = unread(stage, batches, () => JSON.stringify(fields))
         collectGarbage()
         const found = await reading
@@ -408,21 +503,44 @@ describe('records that are read while they are attached', () => {
     }
   })
 
-  test('are parsed by DuckDB alone where a field is of a type with parts, or has a pattern', () => {
-    for (const type of [
-      'INTEGER[]',
-      'STRUCT(a INTEGER)',
-      'MAP(VARCHAR, INTEGER)',
-      'BLOB',
-      'JSON',
-      'HUGEINT',
-      'DECIMAL(19,2)',
-    ])
-      assert.equal(stageOf([{ name: 'a', type }]).rest, undefined, type)
-    assert.equal(
-      stageOf([{ name: 'a', type: 'TIMESTAMP' }], { timestampFormat: 'yyyy-MM-dd' }).rest,
-      undefined,
-    )
+  test('may have moments in a pattern', async () => {
+    const formats = { timestampFormat: "yyyy-MM-dd'T'HH:mm", dateFormat: '%d."%m".%Y' }
+    const fields = [
+      { name: 't', type: 'TIMESTAMP' },
+      { name: 'd', type: 'DATE' },
+    ]
+    const records = ['{"t":"2024-01-31T23:59"}', '{"t":"2024"}', '{"d":"31.\\"01\\".2024"}', '{"d":20240131}']
+    const found = await unread(stageOf(fields, formats), [records.map((each) => Buffer.from(each))], () => '')
+    assert.equal(found.unread, 1)
+  })
+
+  test('may be malformed though they were read, and are then kept as they are', async () => {
+    const fields = [
+      { name: 'l', type: 'INTEGER[]' },
+      { name: 'corrupt', type: 'VARCHAR' },
+    ]
+    for (const mode of ['PERMISSIVE', 'DROPMALFORMED', 'FAILFAST']) {
+      const stage = stageOf(fields, { columnNameOfCorruptRecord: 'corrupt', mode })
+      const records = ['{"l":[1]}', '{"l":["x"], "é":1}', '{"l":5}', '{}'].map((each) => Buffer.from(each))
+      assert.equal((await unread(stage, [records], () => mode)).unread, 0)
+      assert.equal(await connection.value(stage.countMalformed), 2n)
+      await unread(stage, [[...records, Buffer.from('{"l":[')]], () => mode)
+      assert.equal(await connection.value(stage.countMalformed), 3n)
+    }
+  })
+
+  test('do not run into each other, however they are nested', async () => {
+    const stage = stageOf([{ name: 'a', type: 'INTEGER[]' }])
+    const open = Array.from({ length: 30 }, () => Buffer.from('{"a":['))
+    const long = Buffer.from(`${'1,'.repeat(400_000)}1${']}'.repeat(30)}`)
+    const found = await unread(stage, [[...open, long, Buffer.from('{"a":[1]}')]], () => '')
+    assert.deepEqual(found, { rows: 32, unread: 31 })
+  })
+
+  test('are parsed by DuckDB alone where they are no JSON, or have more fields than are looked for', () => {
     assert.equal(stageOf([{ name: 'a', type: 'VARCHAR' }], { payloadFormat: 'text' }).rest, undefined)
+    const many = Array.from({ length: 31 }, (_, index) => ({ name: `f${index}`, type: 'INTEGER' }))
+    assert.equal(stageOf(many).rest, undefined)
+    assert.notEqual(stageOf(many.slice(1)).rest, undefined)
   })
 })

@@ -1,6 +1,6 @@
 import type { DuckType } from '../../duck-type.ts'
 import type { PlainKind } from '../../json/plain-field.ts'
-import { EPOCH_S } from './scalar.ts'
+import { EPOCH_S, scalarRule } from './scalar.ts'
 import type { TimeFormats } from './time-format.ts'
 
 const INTEGERS: Readonly<Record<string, { readonly bytes: 1 | 2 | 4 | 8; readonly isSigned: boolean }>> = {
@@ -14,12 +14,33 @@ const INTEGERS: Readonly<Record<string, { readonly bytes: 1 | 2 | 4 | 8; readonl
   UBIGINT: { bytes: 8, isSigned: false },
 }
 
+/** How most values of a field are spelled. */
+export interface Spelling {
+  readonly as: PlainKind
+  /** The token of a value, as SQL over what was read of it; absent where that is the value itself. */
+  readonly token?: (read: string) => string
+}
+
 /**
  * How most JSON values that fit a type are spelled. Others may fit as well.
  *
- * @returns undefined for types that `JsonReader` does not know: those with parts, and those that few payloads have
+ * Values with parts, and those of types that few payloads have, are only found: what they are is said by the SQL that makes
+ * them of their tokens.
  */
-export function plainKind(type: DuckType, formats: TimeFormats): PlainKind | undefined {
+export function spellingOf(type: DuckType, formats: TimeFormats): Spelling {
+  const as = plainKind(type, formats)
+  if (as) return { as }
+  if (type.kind !== 'scalar' && type.kind !== 'decimal')
+    return { as: { kind: 'json' }, token: (read) => read }
+  const rule = scalarRule(type, formats)
+  // DuckDB writes numbers in its own way.
+  if (!rule || rule.bare) return { as: { kind: 'json' }, token: (read) => text(`json(${read})`) }
+  return { as: { kind: 'text' }, token: (read) => (rule.unquoted ? read : text(`to_json(${read})`)) }
+}
+
+const text = (json: string) => `CAST(${json} AS VARCHAR)`
+
+function plainKind(type: DuckType, formats: TimeFormats): PlainKind | undefined {
   if (type.kind === 'decimal') return decimalKind(type)
   if (type.kind !== 'scalar') return undefined
   const integer = INTEGERS[type.name]
