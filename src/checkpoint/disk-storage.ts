@@ -117,7 +117,11 @@ export class DiskStorage implements Storage {
       const own = await this.#incoming
       for (const name of (await this.#calls.readdir(incoming).catch(absent)) ?? []) {
         const leftover = join(incoming, name)
-        if (leftover !== own) await this.#calls.rm(leftover, { recursive: true, force: true })
+        if (leftover === own) continue
+        // Somebody who is still alive may put a file in meanwhile; whoever recovers next takes what he leaves.
+        await this.#calls.rm(leftover, { recursive: true, force: true }).catch((error: unknown) => {
+          if (codeOf(error) !== 'ENOTEMPTY') throw error
+        })
       }
       // A writer killed between link and fsync leaves a name that we can read and a power cut could still take.
       await this.#syncTree(this.#root)
@@ -212,15 +216,22 @@ export class DiskStorage implements Storage {
     const [file, name] = [join(directory, 'probe'), join(directory, 'probe-name')]
     const unsafe = (reason: string, cause?: unknown) =>
       new SluiceError('CHECKPOINT_STORE_UNSAFE', { location: this.location, reason }, { cause })
+    // Another writer that recovers sweeps the directory, and a full disk says nothing about links.
+    const passOn = (error: unknown) => {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOSPC') throw error
+    }
     await writeDurably(this.#calls, file, new Uint8Array(1))
     try {
       await this.#calls.link(file, name).catch((error: unknown) => {
-        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOSPC') throw error
+        passOn(error)
         throw unsafe(`it does not make hard links (${codeOf(error)})`, error)
       })
       const second = await this.#calls.link(file, name).then(
         () => 'no error',
-        (error: unknown) => codeOf(error),
+        (error: unknown) => {
+          passOn(error)
+          return codeOf(error)
+        },
       )
       if (second !== 'EEXIST') throw unsafe(`link to a name that exists gave ${second} instead of EEXIST`)
     } finally {

@@ -139,6 +139,28 @@ describe('disk storage', () => {
     assert.deepEqual(await healthy.list(''), [])
   })
 
+  test('tries again when another writer sweeps the directory while it is looked at', async () => {
+    for (const swept of [1, 2, 3]) {
+      let links = 0
+      const { storage, healthy } = await under(async (call, carryOut) => {
+        if (call === 'link' && ++links === swept) throw systemError('ENOENT')
+        return carryOut()
+      })
+      assert.equal(await storage.create('metadata', content), 'created')
+      assert.deepEqual(await healthy.list(''), ['metadata'])
+    }
+  })
+
+  test('recovers though somebody else goes on writing', async () => {
+    const { storage, healthy } = await under(async (call, carryOut) => {
+      if (call === 'rm') throw systemError('ENOTEMPTY')
+      return carryOut()
+    })
+    await healthy.create('offsets/0', content)
+    await storage.recover()
+    assert.equal(await storage.create('offsets/1', content), 'created')
+  })
+
   test('says when permission is denied, the file system is read-only, or the disk fails', async () => {
     const answers = { EACCES: 'CHECKPOINT_DENIED', EROFS: 'CHECKPOINT_DENIED', EIO: 'CHECKPOINT_IO' } as const
     for (const [code, expected] of Object.entries(answers)) {
